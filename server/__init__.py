@@ -1,0 +1,1 @@
+"""The upstream that misbehaves on purpose: a local HTTP server for the course's lessons."""

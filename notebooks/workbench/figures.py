@@ -1,0 +1,110 @@
+"""The house style of the course's figures, and what a cell shows for one.
+
+Colours are Okabe and Ito's, which people with any common form of colour blindness can tell
+apart (https://jfly.uni-koeln.de/color/). A figure never relies on colour alone: failures are
+hatched too, and what matters is written beside the mark.
+"""
+
+import base64
+import io
+import textwrap
+
+import matplotlib
+from matplotlib.figure import Figure
+
+OKABE_ITO = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky blue": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7",
+}
+# Fill styles, to be taken in this order. A success is plain, a failure hatched.
+SUCCESSES = [
+    {"facecolor": colour, "edgecolor": "white"}
+    for colour in (
+        OKABE_ITO["blue"],
+        OKABE_ITO["sky blue"],
+        OKABE_ITO["green"],
+        "#BBBBBB",
+        "#666666",
+        OKABE_ITO["black"],
+    )
+]
+FAILURES = [
+    {"facecolor": OKABE_ITO["vermilion"], "edgecolor": "white", "hatch": "///"},
+    {"facecolor": OKABE_ITO["orange"], "edgecolor": "black", "hatch": ".."},
+    {"facecolor": OKABE_ITO["purple"], "edgecolor": "white", "hatch": "xx"},
+    {"facecolor": OKABE_ITO["yellow"], "edgecolor": "black", "hatch": "\\\\\\"},
+    {"facecolor": OKABE_ITO["black"], "edgecolor": "white", "hatch": "oo"},
+    {"facecolor": "white", "edgecolor": "black", "hatch": "--"},
+]
+
+WIDTH = 8.0  # inches
+DOTS_PER_INCH = 120
+# Notebooks show a figure smaller than it was drawn, so that it stays sharp on a dense screen.
+SHOWN_PER_INCH = 90
+
+STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same on every machine
+    "font.size": 11,
+    "figure.titlesize": 13,
+    "figure.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "legend.frameon": False,
+    "hatch.linewidth": 1.2,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    # Exception messages are drawn as they are: a `$` in one does not start a formula.
+    "text.parse_math": False,
+}
+
+
+def house_style():
+    """Return a context manager (and decorator) under which figures are made in the house style."""
+    return matplotlib.rc_context(STYLE)
+
+
+def set_title(figure: Figure, title: str) -> None:
+    """Write the title, which states the finding, at the left edge above the whole figure."""
+    figure.suptitle(textwrap.fill(title, 70), x=0.01, horizontalalignment="left")
+
+
+class Picture:
+    """A drawn figure together with the words that say the same.
+
+    As the last line of a cell it shows the image; its text form (`text/plain`) is `text`, to be
+    read aloud, read where images are not shown, and compared by tests.
+
+    `figure` is a `matplotlib.figure.Figure` made within `house_style()`. One made directly, not
+    through `pyplot`, is neither shown twice by a notebook nor kept alive by pyplot's list.
+    """
+
+    def __init__(self, figure: Figure, text: str):
+        self.figure = figure
+        self.text = text
+
+    def png(self) -> bytes:
+        """Return the image as PNG."""
+        image = io.BytesIO()
+        with house_style():
+            # Without the entry for matplotlib's version: the same figure gives the same bytes.
+            self.figure.savefig(image, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        return image.getvalue()
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        width, height = (round(inches * SHOWN_PER_INCH) for inches in self.figure.get_size_inches())
+        data = {
+            "image/png": base64.b64encode(self.png()).decode("ascii"),
+            "text/plain": self.text,
+        }
+        return data, {"image/png": {"width": width, "height": height, "alt": self.text}}

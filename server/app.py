@@ -5,9 +5,11 @@ that names another host is refused, so that no web page can reach it by DNS rebi
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,6 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
 from server import faults
+from server.body import WholeBody
 from server.counters import Counters
 from server.gates import Gates
 from server.params import (
@@ -48,43 +51,59 @@ def create_app(seed: int = 0) -> Starlette:
             Route("/gates/{name}", faults.hold.open_gate, methods=["POST"]),
             Mount("/faults", routes=faults.ROUTES),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES),
+            Middleware(WholeBody),
+        ],
         exception_handlers={
             BadParameter: bad_parameter_response,
             404: unknown_path,
             405: wrong_method,
         },
     )
+    # A path with a slash too many is unknown, not redirected: each answer here is deliberate.
+    app.router.redirect_slashes = False
     app.state.gates = Gates()
     app.state.counters = Counters()
     app.state.seed = seed
     return app
 
 
-async def index(request: Request) -> JSONResponse:
+@takes(Params)
+async def index(request: Request, params: Params) -> JSONResponse:
     """What this server offers."""
-    return JSONResponse({"about": "the upstream that misbehaves on purpose", "routes": offers(request)})
+    return JSONResponse(
+        {"about": "the upstream that misbehaves on purpose", "routes": offers(request)}
+    )
 
 
 async def echo(request: Request) -> JSONResponse:
     """Says what arrived: method, headers, body length, and the JSON if it was some."""
     body = await request.body()
-    try:
-        sent_json = await request.json() if body else None
-    except ValueError:
-        sent_json = None
     return JSONResponse(
         {
             "method": request.method,
             "headers": dict(request.headers),
             "body_length": len(body),
-            "json": sent_json,
+            "json": _json_or_none(body),
         }
     )
 
 
+def _json_or_none(body: bytes) -> Any:
+    try:
+        value = json.loads(body)
+        # Python reads more than it may send back: NaN, and halves of a surrogate pair.
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
 class Delay(Params):
-    seconds: float = Field(0.1, ge=0, le=MAX_SECONDS, description="wait before the answer, in seconds")
+    seconds: float = Field(
+        0.1, ge=0, le=MAX_SECONDS, description="wait before the answer, in seconds"
+    )
 
 
 @takes(Delay)
@@ -106,8 +125,23 @@ async def some_bytes(request: Request, params: Size) -> Response:
 
 class Drip(Params):
     pieces: int = Field(5, ge=1, le=MAX_PIECES, description="number of pieces")
-    gap: float = Field(0.1, ge=0, le=MAX_SECONDS, description="pause between two pieces, in seconds")
-    size: int = Field(1, ge=1, le=MAX_BYTES // MAX_PIECES, description="length of a piece, in bytes")
+    gap: float = Field(
+        0.1,
+        ge=0,
+        le=MAX_SECONDS,
+        validate_default=True,
+        description=f"pause between pieces, in seconds, together {MAX_SECONDS:g} at most",
+    )
+    size: int = Field(
+        1, ge=1, le=MAX_BYTES // MAX_PIECES, description="length of a piece, in bytes"
+    )
+
+    @field_validator("gap")
+    @classmethod
+    def cap_all_together(cls, gap: float, info: ValidationInfo) -> float:
+        if gap * (info.data.get("pieces", 1) - 1) > MAX_SECONDS:
+            raise ValueError("the pauses together are too long")
+        return gap
 
 
 @takes(Drip)
@@ -136,7 +170,8 @@ async def status(request: Request, params: Status) -> Response:
     return JSONResponse({"status": params.code}, status_code=params.code)
 
 
-async def ledger(request: Request) -> JSONResponse:
+@takes(Params)
+async def ledger(request: Request, params: Params) -> JSONResponse:
     """What the server has seen so far, this request included."""
     book = request.state.connection.ledger
     return JSONResponse(
@@ -153,7 +188,7 @@ async def unknown_path(request: Request, exc: HTTPException) -> JSONResponse:
 
 async def wrong_method(request: Request, exc: HTTPException) -> JSONResponse:
     """Answer 405 (RFC 9110, 15.5.6) and say which methods the path has."""
-    allowed = (exc.headers or {}).get("Allow", "")
+    allowed = ", ".join(sorted((exc.headers or {}).get("Allow", "").split(", ")))
     return JSONResponse(
         {"error": f"{request.method} is not allowed here", "allowed": allowed},
         status_code=405,

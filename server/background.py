@@ -6,72 +6,101 @@ loop stays free.
 """
 
 import asyncio
+import contextlib
 import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 10.0
+# From accept() to the protocol's `connection_made` it takes so many turns of the event loop.
+ACCEPT_TURNS = 3
 
 
 class Worker:
-    """The thread's half. It holds no reference to its `Background`, so that one can be dropped."""
+    """The thread's half. It holds no reference to its `Background`, so that one can be dropped.
+
+    `main` puts the port that it listens on into `port` and then sets `ready`.
+    """
 
     def __init__(self, name: str, main: Callable[["Worker"], Coroutine[Any, Any, None]]) -> None:
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.port: int | None = None
         self.ready = threading.Event()
-        self.failure: BaseException | None = None
         self.stop_requested: asyncio.Event | None = None
+        self.failure: BaseException | None = None
         self._main = main
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_early = threading.Event()
+        self._ended = threading.Event()
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def serving(self) -> bool:
+        """Whether `main` is ready, runs, and was not asked to stop."""
+        return self.ready.is_set() and not self._ended.is_set() and not self._stop_early.is_set()
 
     def _run(self) -> None:
         try:
-            # A Runner, and not `asyncio.run`, which nest_asyncio replaces for all threads.
-            with asyncio.Runner() as runner:
+            # A Runner, and not `asyncio.run`, which nest_asyncio replaces for all threads. The
+            # selector loop on every system: on Windows the other one sends a FIN before each RST.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(self._supervised())
-        except BaseException as exc:  # SystemExit included: uvicorn leaves that way
+        except BaseException as exc:
             self.failure = exc
         finally:
-            self.loop = None
+            self._loop = None
             self.ready.set()
+            self._ended.set()
 
     async def _supervised(self) -> None:
         self.stop_requested = asyncio.Event()
-        self.loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         if not self._stop_early.is_set():
             await self._main(self)
 
-    def call(self, function: Callable[[], Coroutine[Any, Any, Any]], timeout: float) -> Any:
-        """Await `function()` on the thread's loop, from another thread, and return its result.
+    def wait_for_turns(self, turns: int, timeout: float) -> None:
+        """Block the calling thread until the loop has gone round so many times, or has ended.
 
-        Raises `TimeoutError` after `timeout` seconds, and `RuntimeError` if the loop is not running
-        or if the calling thread is the worker's own.
+        Does nothing in the worker's own thread, which cannot wait for itself. Raises
+        `TimeoutError` after `timeout` seconds.
         """
-        loop = self.loop
-        if loop is None:
-            raise RuntimeError(f"{self.thread.name} is not running")
-        if self.thread is threading.current_thread():
-            raise RuntimeError(f"{self.thread.name} cannot wait for itself")
-        coroutine = function()
+        loop = self._loop
+        if loop is None or self.thread is threading.current_thread():
+            return
+        done = threading.Event()
+
+        def turn(left: int) -> None:
+            if left:
+                loop.call_soon(turn, left - 1)
+            else:
+                done.set()
+
+        deadline = time.monotonic() + timeout
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+            loop.call_soon_threadsafe(turn, turns)
         except RuntimeError:  # the loop was closed in the meantime
-            coroutine.close()
-            raise
-        return future.result(timeout)
+            return
+        # In slices, since a loop that ends now will not call back.
+        while not done.wait(0.05) and self._loop is not None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the event loop of {self.thread.name} is blocked")
+
+    def wait_for_end(self, timeout: float) -> bool:
+        """Block the calling thread until the worker's has ended, and return whether it has."""
+        # An interrupt of `Thread.join` marks a thread as ended that is not (Python 3.11).
+        if self.thread.ident is not None and self._ended.wait(timeout):
+            self.thread.join()
+        return not self.thread.is_alive()
 
     def request_stop(self) -> None:
         """Ask the coroutine to end. Safe from every thread and from a finalizer."""
         self._stop_early.set()
-        loop, event = self.loop, self.stop_requested
+        loop, event = self._loop, self.stop_requested
         if loop is not None and event is not None:
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
                 loop.call_soon_threadsafe(event.set)
-            except RuntimeError:  # the loop has ended by itself in the meantime
-                pass
 
 
 class Background:
@@ -79,7 +108,7 @@ class Background:
 
     `main` calls `worker.ready.set()` when it serves and ends soon after `worker.stop_requested`
     is set. Dropping the last reference stops the thread, too: a notebook cell that is run again
-    leaves nothing behind.
+    leaves nothing behind. For that, `main` must hold no reference to whoever holds this object.
     """
 
     def __init__(self, name: str, main: Callable[[Worker], Coroutine[Any, Any, None]]) -> None:
@@ -92,37 +121,37 @@ class Background:
     @property
     def worker(self) -> Worker | None:
         """The thread that serves now, if any."""
-        return self._worker if self.running else None
+        worker = self._worker
+        return worker if worker is not None and worker.serving else None
 
     @property
     def running(self) -> bool:
         """Whether the thread serves."""
-        worker = self._worker
-        return worker is not None and worker.thread.is_alive() and worker.ready.is_set()
+        return self.worker is not None
 
     def start(self) -> None:
         """Start the thread and wait until it serves. Does nothing if it does already.
 
-        Raises `RuntimeError`, with the cause attached, if `main` failed before it was ready.
+        Raises what `main` raised before it was ready, and `RuntimeError` if it is not ready within
+        10 s.
         """
         with self._lock:
             if self.running:
                 return
-            worker = Worker(self._name, self._main)
-            self._worker = worker
+            self._end()  # of an earlier thread, whose start or stop was interrupted
+            worker = self._worker = Worker(self._name, self._main)
             self._finalizer = weakref.finalize(self, worker.request_stop)
             # At the interpreter's exit the daemon thread ends with the process.
             self._finalizer.atexit = False
             try:
                 worker.thread.start()
-                in_time = worker.ready.wait(START_TIMEOUT)
+                if not worker.ready.wait(START_TIMEOUT):
+                    raise RuntimeError(f"{self._name} did not start within {START_TIMEOUT:g} s")
+                if worker.failure is not None:
+                    raise worker.failure
             except BaseException:  # an interrupt while waiting must not leave a thread behind
                 worker.request_stop()
                 raise
-            if worker.failure is not None or not worker.thread.is_alive() or not in_time:
-                worker.request_stop()
-                self._worker = None
-                raise RuntimeError(f"{self._name} did not start") from worker.failure
 
     def stop(self) -> None:
         """Stop the thread and wait until it has ended. Does nothing if it has already.
@@ -130,13 +159,29 @@ class Background:
         Raises `TimeoutError` if the thread does not end within 10 s.
         """
         with self._lock:
-            worker = self._worker
-            if worker is None:
-                return
-            worker.request_stop()
-            worker.thread.join(STOP_TIMEOUT)
-            if worker.thread.is_alive():
-                raise TimeoutError(f"{self._name} did not stop within {STOP_TIMEOUT:g} s")
-            if self._finalizer is not None:
-                self._finalizer.detach()
-            self._worker = None
+            self._end()
+
+    def _end(self) -> None:
+        worker = self._worker
+        if worker is None:
+            return
+        worker.request_stop()
+        if not worker.wait_for_end(STOP_TIMEOUT):
+            raise TimeoutError(f"{self._name} did not stop within {STOP_TIMEOUT:g} s")
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._worker = None
+
+
+async def stop_listening(listener: asyncio.Server) -> None:
+    """Close a listener once each connection that it has accepted is one.
+
+    `Server.close()` alone would leak the socket of a connection that was accepted in the same turn
+    of the loop: its transport refuses to be made for a closed server.
+    """
+    loop = asyncio.get_running_loop()
+    for sock in listener.sockets:
+        loop.remove_reader(sock.fileno())
+    for _ in range(ACCEPT_TURNS):
+        await asyncio.sleep(0)
+    listener.close()

@@ -58,9 +58,11 @@ class Gates:
             await future
         finally:
             with self._lock:
-                entries = self._waiting.get(name, [])
-                if (loop, future) in entries:
-                    entries.remove((loop, future))
+                waiting = self._waiting.get(name, [])
+                if (loop, future) in waiting:  # not let through: its client has left
+                    waiting.remove((loop, future))
+                    if not waiting:
+                        del self._waiting[name]
 
 
 def _release(future: asyncio.Future) -> None:

@@ -26,9 +26,10 @@ class Event:
     """One thing the server saw.
 
     `time` is in seconds on `clock`. `connection` counts the server's connections from 1. `nth`
-    says which request of its connection this was, from 1. A `response` is written once its last
-    byte is handed to the operating system, so a response that was cut short has none. A `closed`
-    event says `by` whom, and whether by a reset (RST) instead of a FIN.
+    says which request of its connection this was, from 1. A `request` is written when its head has
+    arrived. A `response` is written once its last byte is handed to the operating system, so a
+    response that was cut short has none. A `closed` event says `by` whom, that is whose FIN or RST
+    came first, and whether it was a reset (RST) instead of a FIN.
     """
 
     seq: int
@@ -88,16 +89,17 @@ class Seen:
     def __init__(self, ledger: "Ledger") -> None:
         self._ledger = ledger
         self._start = ledger.totals()
-        self._end: dict[str, int] | None = None
-        self._frozen: list[Event] | None = None
+        self._frozen: tuple[list[Event], dict[str, int]] | None = None
         self.started = clock()
 
     def _freeze(self) -> None:
-        self._frozen, self._end = self._ledger.since(self._start["events"])
+        self._frozen = self._ledger.since(self._start["events"])
+
+    def _now(self) -> tuple[list[Event], dict[str, int]]:
+        return self._frozen or self._ledger.since(self._start["events"])
 
     def _count(self, kind: str) -> int:
-        end = self._end if self._end is not None else self._ledger.totals()
-        return end[kind] - self._start[kind]
+        return self._now()[1][kind] - self._start[kind]
 
     @property
     def connections(self) -> int:
@@ -122,14 +124,13 @@ class Seen:
     @property
     def dropped(self) -> int:
         """How many of the block's events the ledger had to forget."""
-        return self._count("events") - len(self.events)
+        events, totals = self._now()
+        return totals["events"] - self._start["events"] - len(events)
 
     @property
     def events(self) -> list[Event]:
         """The events themselves, oldest first."""
-        if self._frozen is not None:
-            return list(self._frozen)
-        return self._ledger.since(self._start["events"])[0]
+        return list(self._now()[0])
 
     def summary(self) -> str:
         """Return the counts in one line."""
@@ -222,14 +223,18 @@ class Ledger:
 
         At both ends of the block the server first works off what already lies in its sockets, so
         that what the client has done before is counted before, and what it did inside, inside.
+
+        Raises `TimeoutError` if the server's event loop is blocked for 5 s.
         """
         self.settle()
         seen = Seen(self)
         try:
             yield seen
         finally:
-            self.settle()
-            seen._freeze()
+            try:
+                self.settle()
+            finally:
+                seen._freeze()
 
     def wait_until(self, condition: Callable[["Ledger"], bool], timeout: float = 5.0) -> None:
         """Block the calling thread until `condition(ledger)` is true.

@@ -1,30 +1,36 @@
 """Start and stop a server on 127.0.0.1, from a notebook, a test or a script.
 
-    with LocalServer() as server:
-        httpx.get(server.url + "/echo")
+with LocalServer() as server:
+    httpx.get(server.url + "/echo")
 """
 
 import asyncio
+import errno
 import functools
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
 
 from server.app import create_app
-from server.background import Background, Worker
+from server.background import Background, Worker, stop_listening
 from server.gates import Gates
 from server.ledger import Ledger
 from server.protocol import LedgerProtocol
 
 HOST = "127.0.0.1"
 SETTLE_TIMEOUT = 5.0
-# From the SYN in the listening socket to the application's first step a request takes about six
-# turns of the event loop; some more do no harm.
+# From the SYN in the listening socket to the request in the ledger it takes about five turns of
+# the event loop; some more do no harm.
 SETTLE_TURNS = 12
+# A server that was dropped a moment ago still holds its port; one that stays does not go away.
+PORT_PATIENCE = 1.0
+# Longer than the second that requests under way get, shorter than `stop()` waits for the thread.
+SHUTDOWN_TIMEOUT = 5.0
 
-SET_HERE = {"app", "host", "fd", "uds", "http", "loop", "ws", "workers", "reload"}
+SET_HERE = {"app", "host", "fd", "uds", "http", "http2", "loop", "ws", "workers", "reload"}
 
 
 class LocalServer:
@@ -49,31 +55,28 @@ class LocalServer:
             raise ValueError(f"port must be a whole number from 0 to 65535, not {port!r}")
         self.ledger = Ledger()
         self.app = create_app() if app is None else app
-        self._wanted_port = port
-        self._port: int | None = None
         # uvicorn would otherwise set up logging for the whole process and write each request to
         # stderr, that is into the notebook.
         quiet = {"log_config": None, "log_level": "critical", "access_log": False}
-        self._options = {**quiet, "timeout_graceful_shutdown": 1, **uvicorn_options}
-        self._config()  # so that a wrong option is reported here and not at start()
-        self._background: Background | None = None
-
-    def _config(self) -> uvicorn.Config:
-        # The protocol is named because "auto" takes httptools where that is installed.
-        protocol = type("BoundLedgerProtocol", (LedgerProtocol,), {"ledger": self.ledger})
-        return uvicorn.Config(self.app, http=protocol, loop="asyncio", ws="none", **self._options)
+        options = {**quiet, "timeout_graceful_shutdown": 1, **uvicorn_options}
+        make_config = functools.partial(_config, self.app, self.ledger, options)
+        make_config()  # so that a wrong option is reported here and not by start()
+        self._background = Background(
+            "server-local", functools.partial(_serve, make_config, port, self.ledger)
+        )
 
     @property
     def running(self) -> bool:
         """Whether the server answers."""
-        return self._background is not None and self._background.running
+        return self._background.running
 
     @property
     def port(self) -> int:
         """The port it listens on. Raises `RuntimeError` while the server does not run."""
-        if self._port is None or not self.running:
+        worker = self._background.worker
+        if worker is None:
             raise RuntimeError("the server is not running, so it has no address: call start()")
-        return self._port
+        return worker.port
 
     @property
     def url(self) -> str:
@@ -94,38 +97,22 @@ class LocalServer:
     def start(self) -> None:
         """Start serving and return when the server answers. Does nothing if it does already.
 
-        Raises `OSError` if a port was asked for and is taken, and `RuntimeError`, with its cause,
-        if the application fails to start.
+        Raises `OSError` if a port was asked for and is taken, and `RuntimeError` if the application
+        fails to start or does not get there within 10 s.
         """
-        if self.running:
-            return
-        listening = _listen(self._wanted_port)
-        port = listening.getsockname()[1]
-        uvicorn_server = uvicorn.Server(self._config())
-        background = Background("server-local", functools.partial(_serve, uvicorn_server, listening))
-        try:
-            background.start()
-        except RuntimeError as exc:
-            listening.close()
-            raise RuntimeError(
-                "the application did not start; log_level='error' shows what it said"
-            ) from exc.__cause__
-        except BaseException:
-            listening.close()
-            raise
-        self._port = port
-        self._background = background
-        self.ledger.settle = functools.partial(_settle, background.worker)
+        self._background.start()
 
     def stop(self) -> None:
         """Stop serving and return when it is done. Does nothing if the server does not run.
 
-        Requests under way get one second (uvicorn's `timeout_graceful_shutdown`), then they are
-        cut.
+        Requests under way get one second (uvicorn's `timeout_graceful_shutdown`); then they get a
+        500 if their answer has not begun, and are cut otherwise. The application's own shutdown is
+        cut 5 s after the call.
+
+        Raises `TimeoutError` if the server has not stopped within 10 s, because the application
+        blocks its event loop.
         """
-        if self._background is not None:
-            self._background.stop()
-            self._background = None
+        self._background.stop()
 
     def __enter__(self) -> "LocalServer":
         self.start()
@@ -135,60 +122,111 @@ class LocalServer:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<LocalServer {self.url if self.running else 'not running'}>"
+        worker = self._background.worker
+        return f"<LocalServer {f'http://{HOST}:{worker.port}' if worker else 'not running'}>"
 
 
-def _listen(port: int) -> socket.socket:
-    """Bind here, and not in uvicorn: the port is known at once and nothing can race for it."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((HOST, port))
-        listening.listen(2048)
-    except OSError as exc:
-        listening.close()
-        raise OSError(exc.errno, f"cannot listen on {HOST}:{port}: {exc.strerror}") from None
-    return listening
+# The functions below run in the server's thread. They take what they need and no LocalServer:
+# one that the thread referred to could not be dropped.
 
 
-async def _serve(server: uvicorn.Server, listening: socket.socket, worker: Worker) -> None:
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
+def _config(app: Any, ledger: Ledger, options: dict[str, Any]) -> uvicorn.Config:
+    # The protocol is named because "auto" takes httptools where that is installed.
+    protocol = type("BoundLedgerProtocol", (LedgerProtocol,), {"ledger": ledger})
+    return uvicorn.Config(app, http=protocol, loop="asyncio", ws="none", **options)
+
+
+async def _serve(
+    make_config: Callable[[], uvicorn.Config], port: int, ledger: Ledger, worker: Worker
+) -> None:
+    listening = await _listen(port)
+    server = uvicorn.Server(make_config())
+    serving = asyncio.create_task(_run(server, listening))
     stopping = asyncio.create_task(worker.stop_requested.wait())
     try:
         while not server.started and not serving.done() and not stopping.done():
             await asyncio.wait({serving, stopping}, timeout=0.005)
         if server.started:
+            worker.port = listening.getsockname()[1]
+            ledger.settle = functools.partial(_settle, worker)
             worker.ready.set()
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        if not server.started and not serving.done():
-            serving.cancel()  # the application hangs in its start-up
-        await serving
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            server.should_exit = True
+            for listener in server.servers:  # the port is free at once, not at uvicorn's next tick
+                await stop_listening(listener)
+            await asyncio.wait({serving}, timeout=SHUTDOWN_TIMEOUT)
+        serving.cancel()  # it hangs in the application's start-up or shutdown, or has ended
+        await asyncio.wait({serving})
+        if not serving.cancelled():
+            serving.result()
     finally:
-        stopping.cancel()
+        listening.close()
         # Requests that outlived the graceful end would keep their sockets open.
         for protocol in list(server.server_state.connections):
             protocol.transport.abort()
         while server.server_state.connections:
             await asyncio.sleep(0)
+        await asyncio.sleep(0)  # for the ledger's last entry
 
 
-def _settle(worker: Worker | None) -> None:
+async def _listen(port: int) -> socket.socket:
+    """Bind here, and not in uvicorn: the port is known at once and nothing can race for it."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PORT_PATIENCE
+    while True:
+        # Without the protocol's number asyncio leaves Nagle's algorithm on, and each response that
+        # is written in two parts waits 40 ms for the client's delayed acknowledgement.
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            if os.name == "posix":
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((HOST, port))
+            listening.listen(2048)
+        except OSError as exc:
+            listening.close()
+            if exc.errno != errno.EADDRINUSE or loop.time() > deadline:
+                raise OSError(
+                    exc.errno, f"cannot listen on {HOST}:{port}: {exc.strerror}"
+                ) from None
+            await asyncio.sleep(0.02)
+        else:
+            return listening
+
+
+async def _run(server: uvicorn.Server, listening: socket.socket) -> None:
+    """Run uvicorn; raise `RuntimeError`, in the application's words, if that does not start."""
+    said = ["log_level='error' shows what it said"]
+    try:
+        server.config.load()
+        server.config.loaded_app = _noting_failure(server.config.loaded_app, said)
+        await server.serve(sockets=[listening])
+    except SystemExit:  # uvicorn's way to report it
+        raise RuntimeError(f"the application did not start: {said[-1]}") from None
+
+
+def _noting_failure(app: Any, said: list[str]) -> Any:
+    """Return `app`, wrapped so that its reason for not starting is appended to `said`."""
+
+    async def noting(scope, receive, send) -> None:
+        async def noting_send(message) -> None:
+            if message["type"] == "lifespan.startup.failed" and message.get("message"):
+                # Starlette sends the whole traceback; its last line names the error.
+                said.append(message["message"].strip().splitlines()[-1])
+            await send(message)
+
+        await app(scope, receive, noting_send if scope["type"] == "lifespan" else send)
+
+    return noting
+
+
+def _settle(worker: Worker) -> None:
     """Let the server's loop work off what already lies in its sockets.
 
     On loopback the bytes of a finished `send()` are in the receiver's socket, so a dozen turns of
-    the loop are enough to count them.
+    the loop are enough to count them. What is still under way on a `server.wire.Link` is not there
+    yet.
     """
-
-    async def turns() -> None:
-        for _ in range(SETTLE_TURNS):
-            await asyncio.sleep(0)
-
     try:
-        if worker is not None:
-            worker.call(turns, SETTLE_TIMEOUT)
+        worker.wait_for_turns(SETTLE_TURNS, SETTLE_TIMEOUT)
     except TimeoutError:
         raise TimeoutError("the server's event loop is blocked: its ledger is behind") from None
-    except RuntimeError:  # the server has ended, so there is nothing to wait for
-        pass

@@ -62,7 +62,11 @@ def parse(model: type[Params], given: list[tuple[str, str]]) -> Params:
     if twice:
         raise BadParameter(
             [
-                {"parameter": name, "got": [v for n, v in given if n == name], "allowed": "one value"}
+                {
+                    "parameter": name,
+                    "got": [v for n, v in given if n == name],
+                    "allowed": "one value",
+                }
                 for name in twice
             ]
         )
@@ -76,7 +80,7 @@ def parse(model: type[Params], given: list[tuple[str, str]]) -> Params:
             problems.append(
                 {
                     "parameter": name,
-                    "got": values.get(name),
+                    "got": values.get(name, error["input"]),
                     "allowed": allowed.get(name, f"no such parameter; there are: {_names(model)}"),
                 }
             )

@@ -8,10 +8,16 @@ import asyncio
 import socket
 import struct
 import sys
+from urllib.parse import unquote
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from server.ledger import Ledger
+from server.params import MAX_SECONDS
+
+# SO_LINGER on, with a time of zero. Windows declares both fields as unsigned short.
+LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Connection:
@@ -33,21 +39,22 @@ class Connection:
         self._transport.write(data)
 
     async def close(self) -> None:
-        """Send what is buffered, then a FIN (RFC 9293, 3.6), and wait until it is done."""
+        """Send what is buffered, then a FIN (RFC 9293, 3.6), and wait until it is done.
+
+        A client that does not read what is buffered is cut off after the longest delay.
+        """
         self._transport.close()
-        await self._lost.wait()
+        if not await self.lost_within(MAX_SECONDS):
+            self._transport.abort()
 
     async def reset(self) -> None:
         """Drop the connection with an RST instead of a FIN, and wait until it is done.
 
-        SO_LINGER with a time of zero makes `close()` send the RST (man 7 socket).
+        Does no more than wait if the connection is closing already.
         """
-        self.was_reset = True
-        # Windows declares both fields of `struct linger` as unsigned short.
-        linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-        sock = self._transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self._transport.abort()
+        if not self._transport.is_closing():
+            self.was_reset = True
+            reset(self._transport)
         await self._lost.wait()
 
     async def lost_within(self, seconds: float) -> bool:
@@ -63,70 +70,111 @@ class Connection:
         return True
 
 
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection with an RST: that is what SO_LINGER 0 makes of a close (man 7 socket)."""
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+    transport.abort()
+
+
 class LedgerProtocol(H11Protocol):
-    """An `H11Protocol` that writes a ledger. `LocalServer` makes a subclass that names it."""
+    """An `H11Protocol` that writes a ledger. `LocalServer` makes a subclass that names it.
+
+    Bytes that h11 rejects, which uvicorn answers with a 400, are no request and not in the ledger.
+    """
 
     ledger: Ledger
 
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn = _WatchedH11(self, self.config.h11_max_incomplete_event_size)
+        self.client_sent_eof = False
+        self.unfinished: dict[str, object] | None = None
+
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        opened = self.ledger.opened(self.client)
-        self.connection = Connection(opened.connection, transport, self.ledger)
-        self.client_sent_eof = False
-        self.app = _Recorder(self.app, self.connection)
+        # With a limit of zero the transport calls `resume_writing` once all is sent.
+        transport.set_write_buffer_limits(high=0)
+        number = self.ledger.opened(self.client).connection
+        self.connection = Connection(number, transport, self.ledger)
+        self.app_state = {**self.app_state, "connection": self.connection}
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # uvicorn stops reading at 64 kB of a body, until the application asks for it. Once all of
+        # the request is here it must read on, or it would not notice a client that leaves.
+        arrived = self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
+        if arrived and not self.conn.trailing_data[0]:
+            self.flow.resume_reading()
+
+    def on_request(self, request: h11.Request) -> None:
+        self.connection.requests += 1
+        path, _, query = request.target.decode("latin-1").partition("?")
+        self.about = {
+            "connection": self.connection.number,
+            "nth": self.connection.requests,
+            "path": unquote(path),
+        }
+        method = request.method.decode("latin-1")
+        self.ledger.write("request", method=method, query=query, **self.about)
+
+    def on_response_complete(self) -> None:
+        # A transport that closes without h11's knowledge has lost the client: nothing was sent.
+        closing_unasked = self.transport.is_closing() and self.conn.our_state is not h11.CLOSED
+        if not closing_unasked and not self.client_sent_eof:
+            self.unfinished = {**self.about, "status": self.conn.status}
+            if not self.transport.get_write_buffer_size():
+                self.write_response()
+        super().on_response_complete()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.write_response()
+
+    def write_response(self) -> None:
+        if self.unfinished is not None:
+            self.ledger.write("response", **self.unfinished)
+            self.unfinished = None
 
     def eof_received(self) -> None:
         self.client_sent_eof = True
         super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # asyncio stops reading once the server has called close(), so an end of file or an error
-        # that is reported here came from the client first.
-        by_client = self.client_sent_eof or exc is not None
-        self.ledger.write(
-            "closed",
-            connection=self.connection.number,
-            by="client" if by_client else "server",
-            reset=exc is not None or self.connection.was_reset,
-        )
         super().connection_lost(exc)
+        # asyncio stops reading once the server has called close(), so an end of file or an error
+        # that is reported here came from the client before the server's FIN.
+        by_client = self.client_sent_eof or isinstance(exc, OSError)
+        reset = isinstance(exc, OSError) or self.connection.was_reset
+        # asyncio closes the socket after this call. Whoever finds "closed" in the ledger may take
+        # it that the FIN is out.
+        self.loop.call_soon(self.on_closed, "client" if by_client else "server", reset)
+
+    def on_closed(self, by: str, reset: bool) -> None:
+        self.ledger.write("closed", connection=self.connection.number, by=by, reset=reset)
         self.connection._lost.set()
 
 
-class _Recorder:
-    """The ASGI application of one connection: numbers its requests and records their ends."""
+class _WatchedH11(h11.Connection):
+    """h11's connection, which alone sees every request and the status of every response."""
 
-    def __init__(self, app, connection: Connection) -> None:
-        self.app = app
-        self.connection = connection
-
-    async def __call__(self, scope, receive, send) -> None:
-        connection = self.connection
-        connection.requests += 1
-        nth = connection.requests
-        scope["state"]["connection"] = connection
-        connection.ledger.write(
-            "request",
-            connection=connection.number,
-            nth=nth,
-            method=scope["method"],
-            path=scope["path"],
-            query=scope["query_string"].decode("latin-1"),
+    def __init__(self, protocol: LedgerProtocol, max_incomplete_event_size: int | None) -> None:
+        limit = (
+            {}
+            if max_incomplete_event_size is None
+            else {"max_incomplete_event_size": max_incomplete_event_size}
         )
-        status = 0
+        super().__init__(h11.SERVER, **limit)
+        self.protocol = protocol
+        self.status = 0
 
-        async def recording_send(message) -> None:
-            nonlocal status
-            await send(message)
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif not message.get("more_body", False) and not connection._lost.is_set():
-                connection.ledger.write(
-                    "response",
-                    connection=connection.number,
-                    nth=nth,
-                    path=scope["path"],
-                    status=status,
-                )
+    def next_event(self):
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self.protocol.on_request(event)
+        return event
 
-        await self.app(scope, receive, recording_send)
+    def send(self, event):
+        if isinstance(event, h11.Response):
+            self.status = event.status_code
+        return super().send(event)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.faults.common import FromNth, NoResponse, healthy
-from server.params import takes
+from server.params import Params, takes
 
 
 @takes(FromNth)
@@ -26,7 +26,8 @@ async def without_answer(request: Request, params: FromNth) -> Response:
     return NoResponse()
 
 
-async def after_answer(request: Request) -> Response:
+@takes(Params)
+async def after_answer(request: Request, params: Params) -> Response:
     """Answers, and closes the connection after it."""
     response = healthy(request)
     response.headers["connection"] = "close"

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from server.params import MAX_SECONDS
+from server.params import MAX_SECONDS, Params, takes
 
 
-async def headers_then_never(request: Request) -> Response:
+@takes(Params)
+async def headers_then_never(request: Request, params: Params) -> Response:
     """Sends headers, never a body."""
     connection = request.state.connection
 

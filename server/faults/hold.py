@@ -40,7 +40,9 @@ async def hold(request: Request, params: Gate) -> Response:
 async def open_gate(request: Request) -> Response:
     """Opens a gate and says how many requests it let through."""
     params = parse(Gate, [("gate", request.path_params["name"])])
-    return JSONResponse({"gate": params.gate, "released": request.app.state.gates.open(params.gate)})
+    return JSONResponse(
+        {"gate": params.gate, "released": request.app.state.gates.open(params.gate)}
+    )
 
 
 ROUTES = [Route("/hold", hold, methods=["GET", "POST"])]

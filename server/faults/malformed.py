@@ -10,8 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from server.params import Params, takes
 
-async def chunk(request: Request) -> Response:
+
+@takes(Params)
+async def chunk(request: Request, params: Params) -> Response:
     """Sends one good chunk, then one whose size is no number."""
     connection = request.state.connection
 

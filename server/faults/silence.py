@@ -9,10 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.faults.common import NoResponse
-from server.params import MAX_SECONDS
+from server.params import MAX_SECONDS, Params, takes
 
 
-async def never(request: Request) -> Response:
+@takes(Params)
+async def never(request: Request, params: Params) -> Response:
     """Never answers."""
     connection = request.state.connection
     if not await connection.lost_within(MAX_SECONDS):

@@ -1,0 +1,113 @@
+"""What every test shares: environment, asyncio as the backend, and that nothing is left behind."""
+
+import asyncio
+import functools
+import gc
+import inspect
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+# Set for the process, not by a fixture: nbval's items use no fixtures, but their kernels are
+# started by this process and inherit its environment.
+os.environ["WORKBENCH_PROGRESS"] = "0"  # a bar is drawn by the clock, so it never compares equal
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # everything here stays on loopback
+
+ROOT = Path(__file__).resolve().parent.parent
+OWN_THREADS = ("server-", "exercise-")
+GRACE = 2.0  # seconds that a test's threads, sockets and tasks have to end after it
+
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    """asyncio alone: it is the event loop that the course is about."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def git():
+    """Run a git command at the repository's root: git("ls-files") gives what it prints.
+
+    Skips outside a git checkout: in a downloaded archive nothing tells the course's own files
+    from those that a reader added.
+    """
+
+    def run(*arguments):
+        done = subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, check=True, encoding="utf-8"
+        )
+        return done.stdout
+
+    try:
+        top = Path(run("rev-parse", "--show-toplevel").strip())
+    except FileNotFoundError:
+        pytest.skip("git is not installed")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"not a git checkout: {error.stderr.strip()}")
+    if not top.samefile(ROOT):
+        pytest.skip(f"not a git checkout of its own, but part of {top.name}")
+    return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported_modules_set_aside():
+    """Keep what was imported by now out of the collections between tests, which it would slow."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """Fail a test that leaves a thread, a listening socket or an unclosed resource behind."""
+    threads, sockets = set(threading.enumerate()), listening()
+    yield
+    # Finalizers run now, while a ResourceWarning still counts against the test that caused it.
+    gc.collect()
+    deadline = time.monotonic() + GRACE
+    while (left := left_behind(threads, sockets)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left, f"left behind by this test: {', '.join(left)}"
+
+
+def left_behind(threads, sockets):
+    """Names of the threads and addresses of the listening sockets that came since then."""
+    return [
+        thread.name
+        for thread in set(threading.enumerate()) - threads
+        if not thread.daemon or thread.name.startswith(OWN_THREADS)
+    ] + [f"{host}:{port}" for host, port in listening() - sockets]
+
+
+def listening():
+    """The addresses on which this process listens."""
+    return {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.Process().net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Have each async test checked for tasks inside its loop, before anyio cancels them unseen."""
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        pyfuncitem.obj = leaving_no_task(pyfuncitem.obj)
+
+
+def leaving_no_task(test):
+    """Wrap an async test: it fails when a task that it started is still running after it."""
+
+    @functools.wraps(test)
+    async def checked(**arguments):
+        before = asyncio.all_tasks()
+        await test(**arguments)
+        if started := asyncio.all_tasks() - before:
+            _, left = await asyncio.wait(started, timeout=GRACE)
+            assert not left, f"left running by this test: {left}"
+
+    return checked

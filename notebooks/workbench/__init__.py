@@ -9,3 +9,24 @@ import os
 
 # Both spellings: urllib, whose rules httpx follows, lets the lower-case one win.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
+
+from workbench.claims import claims, verdict  # noqa: E402
+from workbench.environment import check_environment  # noqa: E402
+from workbench.exercises import check, hint, open_solutions, solution  # noqa: E402
+from workbench.predictions import predict  # noqa: E402
+from workbench.trials import compare, run_trials  # noqa: E402
+from workbench.waterfall import record  # noqa: E402
+
+__all__ = [
+    "check",
+    "check_environment",
+    "claims",
+    "compare",
+    "hint",
+    "open_solutions",
+    "predict",
+    "record",
+    "run_trials",
+    "solution",
+    "verdict",
+]

@@ -1,0 +1,210 @@
+"""Run a coroutine function in a thread of its own, and end it when its time is up.
+
+A learner's code may hang, loop for ever or swallow every exception. It gets a thread with its own
+event loop, so that none of this reaches the kernel's.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import CodeType
+from typing import Any
+
+CANCELLING = 0.5  # seconds that a cancelled coroutine has to end by itself
+STOPPING = 5.0  # seconds after which a thread that cannot be stopped is given up
+CLEANING = 1.0  # seconds that what a coroutine left behind has to end
+SPARING = 3.0  # seconds that a thread has to clean up before it is stopped in that, too
+
+
+class Worker:
+    """Runs `await function()` in a thread called `name`.
+
+    After `run()`: `finished` says whether it ended by itself within the limit, `result` and
+    `raised` what came of it, `stopped` whether all its threads are gone, `standing` the code and
+    lines where it was when its time was up, the innermost first. `asides` are the words that
+    asyncio would have logged, such as those about a task whose exception nobody looked at.
+    """
+
+    def __init__(self, function: Callable[[], Awaitable[Any]], name: str) -> None:
+        self.result: Any = None
+        self.raised: BaseException | None = None
+        self.finished = False
+        self.stopped = False
+        self.standing: list[tuple[CodeType, int]] = []
+        self.asides: list[str] = []
+        self._function = function
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task | None = None
+        self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
+        self._helpers = f"{name}-helper"
+        self._leaving = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def run(self, limit: float) -> None:
+        """Run for `limit` seconds at most, then stop the thread. Returns when all of it is gone.
+
+        A call that blocks in C, such as `time.sleep(3600)`, cannot be interrupted by Python. Its
+        thread is given up after some seconds: it ends once the call returns.
+
+        An interrupt (KeyboardInterrupt) stops the thread, too, and is raised again.
+        """
+        self._thread.start()
+        try:
+            self.finished = self._ends_within(limit)
+        finally:
+            if not self.finished:
+                self.standing = self._stands()
+                self._stop()
+            self.stopped = self._gone_within(CLEANING)
+            # One that was stopped while it closed its loop has left that to us.
+            if self.stopped and self._loop is not None:
+                self._loop.close()
+                self._task = None  # it keeps the learner's variables, by its exception's traceback
+
+    # In the caller's thread
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Whether the thread ends in time.
+
+        In short waits: on Windows an interrupt does not reach the main thread while it waits.
+        """
+        deadline = time.monotonic() + seconds
+        while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+            self._thread.join(min(left, 0.05))
+        return not self._thread.is_alive()
+
+    def _gone_within(self, seconds: float) -> bool:
+        """Whether also the threads of `asyncio.to_thread` end in time."""
+        deadline = time.monotonic() + seconds
+        while self._helping() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return not self._thread.is_alive() and not self._helping()
+
+    def _helping(self) -> bool:
+        return any(thread.name.startswith(self._helpers) for thread in threading.enumerate())
+
+    def _stands(self) -> list[tuple[CodeType, int]]:
+        """Where the thread is: code and line, the innermost first."""
+        running = []
+        frame = sys._current_frames().get(self._thread.ident)
+        while frame is not None:
+            running.append((frame.f_code, frame.f_lineno))
+            frame = frame.f_back
+        # A coroutine that waits is not on the thread's stack.
+        waiting = []
+        awaited = self._task.get_coro() if self._task is not None else None
+        while (frame := getattr(awaited, "cr_frame", None)) is not None:
+            waiting.append((frame.f_code, frame.f_lineno))
+            awaited = awaited.cr_await
+        return running + waiting[::-1]
+
+    def _stop(self) -> None:
+        """End the thread: politely, then by an exception raised inside it, again and again.
+
+        It is sent often because a bare `except` swallows it, but not one that strikes between two
+        rounds of the loop. With a short switch interval this thread gets its turn sooner. While
+        the thread cleans up it is spared, unless that does not end either.
+        """
+        self._wake()
+        if self._ends_within(CANCELLING):
+            return
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            start = time.monotonic()
+            while self._thread.is_alive() and (spent := time.monotonic() - start) < STOPPING:
+                with self._lock:
+                    if not self._leaving or spent > SPARING:
+                        _raise_in(self._thread, SystemExit)
+                self._wake()
+                self._thread.join(0.001)
+        finally:
+            sys.setswitchinterval(interval)
+
+    def _wake(self) -> None:
+        loop, task = self._loop, self._task
+        if loop is not None and task is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended in the meantime
+                loop.call_soon_threadsafe(task.cancel)
+
+    # In the thread
+
+    def _run(self) -> None:
+        try:
+            self._live()
+        except BaseException as exc:  # a SystemExit that struck outside the learner's code
+            self.raised = self.raised or exc
+        while not self._leaving:
+            with contextlib.suppress(SystemExit):
+                with self._lock:
+                    self._leaving = True
+                time.sleep(0)  # one that was sent before strikes here
+        self._leave()
+
+    def _live(self) -> None:
+        # Not a Runner: closing one waits for ever for tasks that swallow their cancellation.
+        self._loop = loop = asyncio.new_event_loop()
+        loop.set_exception_handler(self._note)
+        loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=self._helpers))
+        self._watch_connections(loop)
+        self._task = loop.create_task(self._function())
+        try:
+            self.result = loop.run_until_complete(self._task)
+        except BaseException as exc:  # SystemExit included: it is the learner's, or ours
+            self.raised = exc
+
+    def _leave(self) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            loop.run_until_complete(self._clean())
+        except BaseException as exc:  # a learner's task that answers its cancellation this way
+            self.asides.append(f"while it was being cleaned up: {exc!r}")
+        finally:
+            loop.close()
+
+    def _watch_connections(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Remember each connection, so that one which the learner's code forgot can be closed."""
+        create_connection = loop.create_connection
+
+        async def remembering(*args, **kwargs):
+            transport, protocol = await create_connection(*args, **kwargs)
+            self._transports.add(transport)
+            return transport, protocol
+
+        loop.create_connection = remembering
+
+    async def _clean(self) -> None:
+        """End what the learner's code left behind on the loop: tasks, generators, connections."""
+        loop = asyncio.get_running_loop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=CLEANING)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLEANING):
+                await loop.shutdown_asyncgens()
+        for transport in list(self._transports):
+            transport.abort()
+        for _ in range(3):  # the transports close their sockets in the loop's next turn
+            await asyncio.sleep(0)
+
+    def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        exc = context.get("exception")
+        self.asides.append(context["message"] + (f": {exc!r}" if exc is not None else ""))
+
+
+def _raise_in(thread: threading.Thread, exception: type[BaseException]) -> None:
+    """Have `exception` raised in a thread at its next step."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread.ident), ctypes.py_object(exception)
+    )

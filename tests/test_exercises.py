@@ -1,0 +1,815 @@
+"""Every exercise in both directions, and the machinery that judges and stops a learner's code."""
+
+import _thread
+import asyncio
+import dataclasses
+import gc
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+import workbench.exercises as exercises
+from workbench.exercises import check, find, hint, ids, open_solutions, solution
+from workbench.exercises.judge import judge
+from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect, still_open
+from workbench.exercises.message import OUTCOMES
+from workbench.exercises.proof import examine, examine_all
+
+
+async def fetch(url):
+    """Fetch url + "/echo"."""
+    raise NotImplementedError
+
+
+async def right(url):
+    async with httpx.AsyncClient() as client:
+        return (await client.get(url + "/echo")).status_code
+
+
+async def asks_twice(url):
+    async with httpx.AsyncClient() as client:
+        await client.get(url + "/echo")
+        return (await client.get(url + "/echo")).status_code
+
+
+async def returns_none(url):
+    await right(url)
+
+
+async def check_fetch(attempt, server):
+    status = await attempt(server.url)
+    expect(status == 200, "Status 200.", happened=f"It was `{status}`.")
+    expect(attempt.seen.requests == 1, "One request.", happened=f"{attempt.seen.requests} came.")
+
+
+FETCH = Exercise(
+    id="99-1",
+    title="Fetch",
+    task="Write `fetch`.",
+    starter=fetch,
+    hints=["first", "second"],
+    wrong=[WrongAnswer(asks_twice, "2 came"), WrongAnswer(returns_none, "It was `None`")],
+    solution=right,
+    why="It asks once.",
+    check=check_fetch,
+)
+SHORT = dataclasses.replace(FETCH, limit=0.5)
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """An exercise "99-1" that check, hint and solution find, and no memory of earlier tries."""
+    monkeypatch.setattr(exercises, "_progress", type(exercises._progress)(exercises._Progress))
+    monkeypatch.setattr(exercises, "_all_open", False)
+    monkeypatch.setattr(exercises, "find", lambda exercise_id: FETCH)
+
+
+def sockets():
+    return {(c.fd, c.laddr) for c in psutil.Process().net_connections(kind="tcp")}
+
+
+@pytest.fixture(autouse=True)
+def no_socket_left():
+    """Fail a test that leaves a socket open, of a client as much as of a server."""
+    before = sockets()
+    yield
+    assert sockets() <= before
+
+
+# The exercises of the course
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return {row.id: row for row in examine_all(ids())}
+
+
+@pytest.mark.parametrize("exercise_id", ids())
+def test_both_directions(rows, exercise_id):
+    row = rows[exercise_id]
+    assert not row.problems, "\n".join(row.problems)
+    assert (row.starter, row.solution) == ("not attempted", "correct")
+    assert row.rejected == row.wrong
+
+
+@pytest.mark.parametrize("exercise_id", ids())
+def test_the_learner_sees_one_name(exercise_id):
+    exercise = find(exercise_id)
+    for shown in (exercise.starter, exercise.solution):
+        assert f" {exercise.starter.__name__}(" in exercise.shown(shown) or (
+            f"class {exercise.starter.__name__}" in exercise.shown(shown)
+        )
+
+
+def test_the_command(rows):
+    command = [sys.executable, "-m", "workbench.exercises", "00-1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "00-1      not attempted  8 of 8 rejected    correct        3" in done.stdout
+
+
+def test_the_command_names_what_exists():
+    command = [sys.executable, "-m", "workbench.exercises", "98-7"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no exercise 98-7; there are: 00-1, " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"id": "99-2"}, "its file says 99-1, its id 99-2"),
+        ({"why": " "}, "it has no why"),
+        ({"hints": []}, "a hint is missing"),
+        ({"hints": ["first", ""]}, "a hint is missing"),
+        ({"wrong": FETCH.wrong[:1]}, "fewer than 2 wrong answers"),
+        ({"starter": right}, "the solution is not correct"),
+        ({"solution": asks_twice}, "the solution is not correct"),
+        ({"wrong": [*FETCH.wrong, WrongAnswer(right, "x")]}, "right is correct"),
+        ({"wrong": [*FETCH.wrong, WrongAnswer(fetch, "x")]}, "fetch is not attempted"),
+        ({"wrong": [FETCH.wrong[0], WrongAnswer(returns_none, "2 came")]}, "does not earn '2 came'"),
+        ({"wrong": [*FETCH.wrong, WrongAnswer(returns_none, "Status")]}, "earns 'It was `None`'"),
+    ],
+)
+def test_the_proof_sees_what_falls_short(change, words):
+    row = examine(dataclasses.replace(FETCH, **change), "99-1")
+    assert any(words in problem for problem in row.problems), row.problems
+
+
+def test_the_example_holds():
+    assert examine(FETCH, "99-1").problems == ()
+
+
+# The four outcomes
+
+
+def test_correct():
+    report = judge(FETCH, right)
+    assert report.outcome == "correct"
+    assert repr(report) == "Exercise 99-1: correct\nIt asks once."
+
+
+def test_wrong_says_what_was_expected_what_happened_and_what_the_ledger_saw():
+    report = judge(FETCH, asks_twice)
+    assert report.outcome == "wrong"
+    assert repr(report) == "\n".join(
+        [
+            "Exercise 99-1: wrong",
+            "Expected: One request.",
+            "What happened: 2 came.",
+            "The server saw 1 connection opened, 2 requests, 2 whole responses.",
+            "  connection 1  opened",
+            "  connection 1  request 1: GET /echo",
+            "  connection 1  response 1: 200",
+            "  connection 1  request 2: GET /echo",
+            "  connection 1  response 2: 200",
+            "  connection 1  closed by the client",
+            '`hint("99-1")` gives a hint.',
+        ]
+    )
+
+
+def test_the_html_says_the_same():
+    bundle = judge(FETCH, asks_twice)._repr_mimebundle_()
+    assert "Exercise 99-1: wrong" in bundle["text/html"]
+    assert "closed by the client" in bundle["text/html"]
+    assert "<code>hint(&quot;" in bundle["text/html"] or '<code>hint("' in bundle["text/html"]
+
+
+def test_html_is_escaped():
+    async def answer(url):
+        raise ValueError("<script>")
+
+    assert "&lt;script&gt;" in judge(FETCH, answer)._repr_mimebundle_()["text/html"]
+
+
+def test_error_names_the_exception_and_the_learners_line():
+    async def answer(url):
+        numbers = []
+        return numbers[0]
+
+    report = judge(FETCH, answer)
+    assert report.outcome == "error"
+    assert "IndexError: list index out of range" in repr(report)
+    assert "line 3 of your function: `return numbers[0]`" in repr(report)
+    assert __file__ not in repr(report)
+
+
+def test_error_without_a_message_is_named_by_its_repr():
+    async def answer(url):
+        async with httpx.AsyncClient() as client:
+            await client.get(url + "/faults/reset")
+
+    report = judge(FETCH, answer)
+    assert "ReadError('')" in repr(report)
+    assert "line 3 of your function" in repr(report)
+    assert "The server saw 1 connection opened, 1 request, 0 whole" in repr(report)
+
+
+def test_error_in_a_function_that_the_learners_calls():
+    cell = "def helper(text):\n    return int(text)\n\nasync def fetch(url):\n    helper('x')"
+    assert "It came from line 2 of your `helper`" in repr(judge(FETCH, compiled(cell)))
+
+
+def test_error_in_a_library_names_the_learners_line():
+    async def answer(url):
+        httpx.URL(17)
+
+    assert "line 2 of your function: `httpx.URL(17)`" in repr(judge(FETCH, answer))
+
+
+def test_error_inside_a_comprehension_and_an_inner_function():
+    async def answer(url):
+        def inner():
+            return [int(word) for word in ["x"]]
+
+        return inner()
+
+    assert "line 3 of your function: `return [int(word)" in repr(judge(FETCH, answer))
+
+
+def test_leaving_the_process_is_an_error_too():
+    async def answer(url):
+        sys.exit("bye")
+
+    report = judge(FETCH, answer)
+    assert report.outcome == "error"
+    assert "SystemExit: bye" in repr(report)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, asyncio.CancelledError])
+def test_other_base_exceptions_of_the_learners(raised):
+    async def answer(url):
+        raise raised
+
+    assert judge(FETCH, answer).outcome == "error"
+
+
+def test_the_starter_is_not_attempted_and_nothing_runs():
+    def serve():
+        raise AssertionError("a server was started")
+
+    report = judge(dataclasses.replace(FETCH, serve=serve), fetch)
+    assert report.outcome == "not attempted"
+    assert repr(report) == (
+        "Exercise 99-1: not attempted\nIt is still as it was given. Write your answer into `fetch`, "
+        'run its cell, then this one again.\n`hint("99-1")` gives a hint.'
+    )
+
+
+def compiled(source, name="fetch"):
+    """What a cell with this source defines."""
+    namespace = {"httpx": httpx, "asynccontextmanager": asynccontextmanager}
+    exec(compile(source, "<cell>", "exec"), namespace)
+    return namespace[name]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "async def fetch(url):\n    raise NotImplementedError",
+        "\n\nasync def fetch(url):\n    '''Another text.'''\n    # a comment\n    raise NotImplementedError",
+        "async def fetch(url):\n    ...\n    return ...",
+        "async def fetch(url):\n    return ...",
+        "async def fetch(url):\n    url = url + '/'\n    raise NotImplementedError('later')",
+    ],
+)
+def test_not_attempted(source):
+    assert judge(FETCH, compiled(source)).outcome == "not attempted"
+
+
+@pytest.mark.parametrize("exercise_id", ids())
+def test_each_starter_as_it_stands_in_a_cell_is_not_attempted(exercise_id):
+    exercise = find(exercise_id)
+    names = dict(vars(sys.modules[exercise.check.__module__]))
+    exec(compile(exercise.shown(exercise.starter), "<cell>", "exec"), names)
+    assert judge(exercise, names[exercise.starter.__name__]).outcome == "not attempted"
+
+
+def test_a_starter_that_runs_counts_only_while_it_is_unchanged():
+    snippet = find("01-1")
+    same = snippet.shown(snippet.starter)
+    assert judge(snippet, compiled(same, "place_order")).outcome == "not attempted"
+    other = same.replace('"order": 17', '"order": 18')
+    assert judge(snippet, compiled(other, "place_order")).outcome == "error"
+
+
+def test_a_part_still_to_be_written():
+    class OpenClient:
+        def __init__(self, url):
+            self.url = url
+
+        async def __aenter__(self):
+            return httpx.AsyncClient(base_url=self.url)
+
+        async def __aexit__(self, exc_type, exc, traceback):
+            raise NotImplementedError
+
+    report = judge(find("02-1"), OpenClient)
+    assert report.outcome == "not attempted"
+    assert "line 2 of your `__aexit__`: `raise NotImplementedError`" in repr(report)
+
+
+def test_every_outcome_is_told_apart_in_words():
+    reports = [judge(FETCH, answer) for answer in (fetch, asks_twice, returns_none, right)]
+    assert {report.outcome for report in reports} <= set(OUTCOMES)
+    assert all(report.outcome in report.title for report in reports)
+
+
+# Other forms of a right answer
+
+
+def test_the_stream_form_repairs_the_snippet():
+    async def place_order(url):
+        client = httpx.AsyncClient()
+        try:
+            async with client.stream("POST", url + "/echo", json={"order": 17}) as response:
+                await response.aread()
+                return response.status_code, response.json()
+        finally:
+            await client.aclose()
+
+    assert judge(find("01-1"), place_order).outcome == "correct"
+
+
+def test_an_entered_client_is_right_in_the_class():
+    class OpenClient:
+        def __init__(self, url):
+            self.client = httpx.AsyncClient(base_url=url)
+
+        async def __aenter__(self):
+            return await self.client.__aenter__()
+
+        async def __aexit__(self, *exc_info):
+            await self.client.__aexit__(*exc_info)
+
+    assert judge(find("02-1"), OpenClient).outcome == "correct"
+
+
+def test_a_class_may_borrow_or_open():
+    class borrow_or_open:
+        def __init__(self, client=None):
+            self.own = None if client is not None else httpx.AsyncClient()
+            self.client = client or self.own
+
+        async def __aenter__(self):
+            return self.client
+
+        async def __aexit__(self, *exc_info):
+            if self.own is not None:
+                await self.own.aclose()
+
+    assert judge(find("02-3"), borrow_or_open).outcome == "correct"
+
+
+# What cannot be run
+
+
+def test_an_unknown_exercise():
+    with pytest.raises(ValueError, match="no exercise '98-7'; there are: 00-1, "):
+        check("98-7", right)
+    for call in (hint, solution):
+        with pytest.raises(ValueError, match="98-7"):
+            call("98-7")
+
+
+def test_not_a_function():
+    with pytest.raises(TypeError, match=r"check takes a function: check\(\"99-1\", fetch\); got a int"):
+        judge(FETCH, 3)
+
+
+def test_a_function_that_was_called():
+    with pytest.raises(TypeError, match="the function itself, without calling it"):
+        judge(FETCH, right("http://127.0.0.1"))
+
+
+def wrong_words(answer, exercise=FETCH):
+    report = judge(exercise, answer)
+    assert report.outcome == "wrong"
+    return repr(report)
+
+
+def test_a_plain_function():
+    def answer(url):
+        return 200
+
+    assert "made by `def` without `async`" in wrong_words(answer)
+
+
+def test_an_async_generator():
+    async def answer(url):
+        yield 200
+
+    assert "It has a `yield` in it" in wrong_words(answer)
+
+
+def test_wrong_parameters():
+    async def too_few():
+        return 200
+
+    async def too_many(url, client):
+        return 200
+
+    assert "`fetch(url)`" in wrong_words(too_few)
+    assert "`fetch()`: too many positional arguments" in wrong_words(too_few)
+    assert "`fetch(url, client)`: missing a required argument: 'client'" in wrong_words(too_many)
+
+
+def test_an_optional_parameter_more_is_fine():
+    async def answer(url, client=None):
+        return await right(url)
+
+    assert judge(FETCH, answer).outcome == "correct"
+
+
+def test_a_function_where_a_class_is_needed():
+    assert "A class, `class OpenClient: ...`" in wrong_words(right, find("02-1"))
+
+
+def test_a_coroutine_returned():
+    async def answer(url):
+        return right(url)
+
+    assert "returned a coroutine (`right`)" in wrong_words(answer)
+
+
+# Warnings and what is left behind
+
+
+def test_a_warning_is_told_and_not_printed(capfd):
+    async def answer(url):
+        right(url)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        words = wrong_words(answer)
+    assert "Python noted: coroutine 'right' was never awaited" in words
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_warning_is_told_beside_an_exception(capfd):
+    async def answer(url):
+        async with httpx.AsyncClient() as client:
+            response = client.get(url + "/echo")
+            return response.status_code
+
+    report = judge(FETCH, answer)
+    assert "Python noted: coroutine 'AsyncClient.get' was never awaited" in repr(report)
+    assert "An `await` is missing" in repr(report)
+    gc.collect()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_background_task_that_failed_unseen(capfd):
+    async def fails():
+        raise ValueError("unseen")
+
+    async def answer(url):
+        status = await right(url)
+        task = asyncio.create_task(fails())
+        await asyncio.sleep(0)
+        del task
+        return status
+
+    report = judge(FETCH, answer)
+    assert report.outcome == "correct"
+    assert "Task exception was never retrieved: ValueError('unseen')" in repr(report)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_the_answer_leaves_behind_is_ended(capfd):
+    ended = []
+    kept = []
+
+    async def forever():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(True)
+
+    async def answer(url):
+        kept.append(httpx.AsyncClient())
+        kept.append(asyncio.create_task(forever()))
+        return (await kept[0].get(url + "/echo")).status_code
+
+    report = judge(FETCH, answer)
+    assert report.outcome == "correct"
+    assert ended == [True]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_check_sees_what_is_still_open():
+    async def check_closed(attempt, server):
+        await attempt(server.url)
+        expect(not still_open(attempt.seen), "None open.", happened=f"{still_open(attempt.seen)}")
+
+    async def answer(url):
+        client = httpx.AsyncClient()
+        await client.get(url + "/echo")
+
+    exercise = dataclasses.replace(FETCH, check=check_closed)
+    assert "What happened: [1]" in wrong_words(answer, exercise)
+    assert judge(exercise, right).outcome == "correct"
+
+
+def test_a_task_that_cannot_be_cancelled_is_left(capfd):
+    async def stubborn():
+        while True:
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                pass
+
+    async def answer(url):
+        asyncio.create_task(stubborn())
+        return await right(url)
+
+    report = judge(FETCH, answer)
+    assert report.outcome == "correct"
+    assert "Task was destroyed but it is pending" in repr(report)
+    assert capfd.readouterr() == ("", "")
+
+
+# Time limits
+
+
+async def hangs(url):
+    await asyncio.Event().wait()
+
+
+async def hangs_and_swallows(url):
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except:  # noqa: E722
+            pass
+
+
+async def hangs_in_many_tasks(url):
+    await asyncio.gather(*(hangs_and_swallows(url) for _ in range(5)))
+
+
+async def loops(url):
+    while True:
+        pass
+
+
+async def loops_and_swallows(url):
+    number = 0
+    while True:
+        try:
+            number += 1
+        except:  # noqa: E722
+            pass
+
+
+async def loops_in_a_task(url):
+    asyncio.create_task(loops_and_swallows(url))
+    await asyncio.sleep(3600)
+
+
+async def tries_for_ever(url):
+    while True:
+        try:
+            async with httpx.AsyncClient() as client:
+                return await client.get(url + "/faults/reset")
+        except:  # noqa: E722
+            pass
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        hangs,
+        hangs_and_swallows,
+        hangs_in_many_tasks,
+        loops,
+        loops_and_swallows,
+        loops_in_a_task,
+        tries_for_ever,
+    ],
+)
+def test_a_time_limit(answer, capfd):
+    report = judge(SHORT, answer)
+    assert report.outcome == "error"
+    assert "Your function did not finish within 0.5 s, so it was stopped." in repr(report)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [(hangs, "line 2 of your function: `await asyncio.Event"), (loops, "of your function: `")],
+)
+def test_a_time_limit_names_the_line(answer, line):
+    assert line in repr(judge(SHORT, answer))
+
+
+def test_a_blocked_call_is_told_honestly(monkeypatch):
+    from workbench.exercises import worker
+
+    monkeypatch.setattr(worker, "STOPPING", 0.3)
+    blocked = threading.Event()
+    ended = threading.Event()
+
+    async def answer(url):
+        try:
+            blocked.wait()
+        finally:
+            ended.set()
+
+    # The wait for a lock cannot be interrupted either, and can be ended here.
+    report = judge(SHORT, answer)
+    assert report.outcome == "error"
+    assert "could not be stopped" in repr(report)
+    assert "restarting the kernel ends it" in repr(report)
+    assert "of your function: `blocked.wait()`" in repr(report)
+    blocked.set()
+    assert ended.wait(5)
+
+
+def test_a_blocked_helper_thread_is_told(monkeypatch):
+    release = threading.Event()
+
+    async def answer(url):
+        asyncio.get_running_loop().run_in_executor(None, release.wait)
+        return await right(url)
+
+    report = judge(FETCH, answer)
+    assert report.outcome == "error"
+    assert "left a thread running" in repr(report)
+    release.set()
+
+
+def test_an_interrupt_stops_the_answer_and_comes_out():
+    running = threading.Event()
+    ended = []
+
+    async def answer(url):
+        running.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(True)
+
+    def interrupt():
+        running.wait()
+        _thread.interrupt_main()
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        judge(FETCH, answer)
+    interrupter.join()
+    assert ended == [True]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("exercise-")]
+
+
+def test_the_answer_runs_in_a_thread_of_its_own():
+    names = []
+
+    async def answer(url):
+        names.append(threading.current_thread().name)
+        return await right(url)
+
+    judge(FETCH, answer)
+    assert names[0].startswith("exercise-99-1")
+    assert threading.current_thread().name not in names
+
+
+# In a running event loop, and under nest_asyncio
+
+
+@pytest.mark.anyio
+async def test_while_a_loop_runs():
+    ticks = asyncio.create_task(asyncio.sleep(0))
+    assert judge(FETCH, right).outcome == "correct"
+    assert judge(SHORT, hangs).outcome == "error"
+    await ticks
+
+
+def test_after_nest_asyncio():
+    source = f"""
+import asyncio, nest_asyncio
+nest_asyncio.apply()
+import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+from workbench.exercises import check, find
+from workbench.exercises.judge import judge
+from test_exercises import FETCH, SHORT, hangs, loops_and_swallows, right
+
+async def cell():
+    for exercise_id in ("00-1", "02-1", "02-3"):
+        exercise = find(exercise_id)
+        print(check(exercise_id, exercise.solution).outcome)
+        print(check(exercise_id, exercise.starter).outcome)
+    print(judge(FETCH, right).outcome)
+    print("did not finish" in repr(judge(SHORT, hangs)))
+    print("did not finish" in repr(judge(SHORT, loops_and_swallows)))
+
+asyncio.run(cell())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    expected = ["correct", "not attempted"] * 3 + ["correct", "True", "True"]
+    assert done.stdout.split("\n")[:-1] == expected
+
+
+# Hints and solutions
+
+
+def test_hints_come_in_order(fresh):
+    assert repr(hint("99-1")) == "Exercise 99-1: hint 1 of 2\nfirst"
+    assert repr(hint("99-1")) == "Exercise 99-1: hint 2 of 2\nsecond"
+    for _ in range(2):
+        assert repr(hint("99-1")).startswith("Exercise 99-1: no more hints\n1. first\n2. second")
+
+
+def is_open(message):
+    return "async def fetch(url):" in repr(message)
+
+
+def test_the_solution_opens_when_asked_twice(fresh):
+    first = solution("99-1")
+    assert not is_open(first)
+    assert "0 of 3 tries" in repr(first)
+    second = solution("99-1")
+    assert is_open(second)
+    assert "It asks once." in repr(second)
+    assert "async def right" not in repr(second)
+
+
+def test_the_solution_opens_after_three_tries(fresh):
+    async def raises(url):
+        raise ValueError
+
+    check("99-1", asks_twice)
+    check("99-1", raises)
+    for _ in range(3):
+        check("99-1", fetch)  # not attempted: no try
+    exercises._progress["99-1"].asked = False
+    assert "2 of 3 tries" in repr(solution("99-1"))
+    exercises._progress["99-1"].asked = False
+    check("99-1", asks_twice)
+    assert is_open(solution("99-1"))
+
+
+def test_the_solution_is_open_after_a_right_answer(fresh):
+    check("99-1", right)
+    assert is_open(solution("99-1"))
+
+
+def test_an_instructor_opens_all(fresh):
+    message = open_solutions()
+    assert all(f'solution("{exercise_id}")' in repr(message) for exercise_id in ids())
+    assert is_open(solution("99-1"))
+
+
+def test_the_solution_in_html(fresh):
+    open_solutions()
+    page = solution("99-1")._repr_mimebundle_()["text/html"]
+    assert '<div class="highlight">' in page
+    assert "async" in page
+
+
+# The kit
+
+
+def test_expect_passes_and_raises():
+    expect(True, "x", happened="y")
+    with pytest.raises(Wrong) as caught:
+        expect([], "x", happened="y")
+    assert (caught.value.expected, caught.value.happened, caught.value.seen) == ("x", "y", None)
+
+
+def test_a_check_without_async_answers():
+    def double(number):
+        raise NotImplementedError
+
+    async def check_double(attempt, server):
+        expect(attempt(2) == 4, "4.", happened="Not 4.")
+
+    exercise = dataclasses.replace(FETCH, starter=double, check=check_double)
+    assert judge(exercise, lambda number: number * 2).outcome == "correct"
+    assert judge(exercise, lambda number: number).outcome == "wrong"
+    assert judge(exercise, lambda number: ...).outcome == "not attempted"
+    assert "`fetch" not in repr(judge(exercise, lambda: 4))
+
+
+def test_a_blocking_answer_is_given_up_soon_after_it_returns():
+    """A short blocking call is late, and over when the report is there."""
+
+    async def answer(url):
+        time.sleep(1)
+
+    report = judge(SHORT, answer)
+    assert "did not finish within 0.5 s" in repr(report)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("exercise-")]

@@ -1,0 +1,90 @@
+"""Predictions: the question shown, the choice kept, the comparison's words."""
+
+import itertools
+
+import pytest
+
+from workbench.predictions import Prediction, predict
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+CHOICES = ["all", "some", "none"]
+questions = (f"How many succeed (question {number})?" for number in itertools.count())
+
+
+def choose(prediction, choice):
+    """Choose as a click does."""
+    prediction._buttons.value = choice
+
+
+def test_nothing_is_preselected():
+    guess = predict(next(questions), CHOICES)
+    assert guess.choice is None
+    assert repr(guess.compare("none")) == "No prediction made. The run says: none."
+    assert guess.compare("none").held is None
+
+
+def test_a_wrong_prediction():
+    guess = predict(next(questions), CHOICES)
+    choose(guess, "some")
+    comparison = guess.compare("none")
+    words = "You predicted: some. The run says: none. It did not hold."
+    assert repr(comparison) == words
+    assert words in comparison._repr_html_()
+    assert comparison.held is False
+
+
+def test_a_right_prediction():
+    guess = predict(next(questions), CHOICES)
+    choose(guess, "none")
+    assert repr(guess.compare("none")) == "You predicted: none. The run says: none. It held."
+
+
+def test_the_outcome_is_one_of_the_choices():
+    guess = predict(next(questions), CHOICES)
+    with pytest.raises(ValueError, match="'few' is none of 'all', 'some', 'none'"):
+        guess.compare("few")
+
+
+def test_asked_again_it_keeps_the_choice():
+    question = next(questions)
+    choose(predict(question, CHOICES), "some")
+    assert predict(question, CHOICES).choice == "some"
+    assert predict(question, [*CHOICES, "half"]).choice is None
+    assert predict(next(questions), CHOICES).choice is None
+
+
+def test_readable_without_widgets_and_the_same_every_time():
+    question = "Is <b> & < escaped?"
+    bundles = [Prediction(question, CHOICES)._repr_mimebundle_() for _ in range(2)]
+    assert bundles[0].keys() == {"text/plain", "text/html", WIDGET}
+    assert bundles[0].pop(WIDGET)["model_id"] != bundles[1].pop(WIDGET)["model_id"]
+    assert bundles[0] == bundles[1]
+    assert bundles[0]["text/plain"] == f"Predict: {question}\n  ( ) all\n  ( ) some\n  ( ) none"
+    assert "Is &lt;b&gt; &amp; &lt; escaped?" in bundles[0]["text/html"]
+    assert all(f"<li>{choice}</li>" in bundles[0]["text/html"] for choice in CHOICES)
+
+
+def test_the_same_text_whatever_was_chosen():
+    """What is stored does not give a reader's choice away."""
+    guess = predict(next(questions), CHOICES)
+    before = repr(guess)
+    choose(guess, "all")
+    assert repr(guess) == before
+
+
+def test_it_is_shown_without_being_the_last_line(capsys):
+    question = next(questions)
+    predict(question, CHOICES)
+    assert question in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("choices", ["all", [1, 2]])
+def test_choices_are_strings(choices):
+    with pytest.raises(TypeError, match="list of strings"):
+        predict("?", choices)
+
+
+@pytest.mark.parametrize("choices", [[], ["all"], ["all", "all"]])
+def test_choices_are_two_or_more_different_ones(choices):
+    with pytest.raises(ValueError, match="two or more different"):
+        predict("?", choices)

@@ -1,11 +1,13 @@
 """Record a client's requests, and show them above what the server saw, on one time axis.
 
-with record(client, server.ledger) as waterfall:
-    await client.get("/echo")
-waterfall                       # the picture; its text form says the same
-waterfall.plot("The finding")   # under a title of its own
-waterfall.table(times=True)     # as text, with the times
-waterfall.requests              # an `Exchange` per request, in the order of the calls
+    with record(client, server.ledger) as waterfall:
+        await client.get("/echo")
+    waterfall                       # the picture; its text form says the same
+    waterfall.plot("The finding")   # under a title of its own
+    waterfall.table(times=True)     # as text, with the times
+    waterfall.requests              # an `Exchange` per request, in the order of the calls
+
+How a request is followed is in `waterfall_tap`, how it is drawn in `waterfall_picture`.
 """
 
 from collections import Counter
@@ -34,7 +36,8 @@ def record(
         inside the block are added with `waterfall.attach(client)`.
     ledger: the server's, for the lower half of the picture.
 
-    Gives a `Waterfall`, which is complete once the block has ended.
+    Gives a `Waterfall`, which is complete once the block has ended. Of a request that is under way
+    then, nothing that follows is recorded.
 
     Raises TypeError for a client that is not an `httpx.AsyncClient`.
     """

@@ -3,7 +3,8 @@
 httpx tells in three public places. A request hook says that a request begins. httpcore's trace
 extension (https://www.encode.io/httpcore/extensions/) says what becomes of it on its connection.
 The authentication flow, which httpx closes when a request fails, says so of a request that never
-got a connection: waiting for the pool has no trace event.
+got a connection: waiting for the pool has no trace event. A request with `auth=` of its own has no
+such flow to watch; if it gets no connection, its end is not known.
 """
 
 import math
@@ -34,6 +35,17 @@ DOING = {
     "wait": "waiting for the response",
     "held": "holding the response open",
     "receive": "receiving the response body",
+}
+# Between sending and waiting lies one turn of the event loop, in which a cancellation may come or
+# not: both are told in the same words.
+BEFORE = {
+    "pool": "before it had a connection",
+    "connect": "before it had a connection",
+    "tls": "before it had a connection",
+    "send": "before it had a response",
+    "wait": "before it had a response",
+    "held": "before the end of its body",
+    "receive": "before the end of its body",
 }
 
 
@@ -123,7 +135,7 @@ class Exchange:
     def describe(self) -> str:
         """Return the request and what came of it, without its connection and its times."""
         said = f"{self.label} {self.status}" if self.status else self.label
-        doing = DOING[self.phases[-1].name]
+        phase = self.phases[-1].name
         match self.outcome:
             case "answered":
                 return said
@@ -131,12 +143,12 @@ class Exchange:
                 return f"{said} closed before the end of its body"
             case "left open":
                 return f"{said} left open"
-            case "unfinished":
-                return f"{said} unfinished, still {doing}"
-            case "without a connection":
-                return f"{said} without a connection by the end of the block"
+            case "unfinished" | "without a connection" as state:
+                return f"{said} {state} at the end of the block"
+            case "cancelled":
+                return f"{said} cancelled {BEFORE[phase]}"
             case failed:
-                return f"{said} {failed} while {doing}"
+                return f"{said} {failed} while {DOING[phase]}"
 
     def describe_connection(self, numbered: bool = True) -> str:
         """Return in words which connection it used; empty where there was none."""

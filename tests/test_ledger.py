@@ -271,6 +271,15 @@ def test_closed_by_the_servers_keep_alive():
     assert closings(seen) == [("server", False)]
 
 
+def test_closed_by_the_server_means_that_its_fin_is_out(server):
+    for _ in range(100):
+        with server.ledger.watch() as seen, connect(server) as sock:
+            sock.sendall(request("/faults/close"))
+            server.ledger.wait_until(lambda _, seen=seen: seen.closed == 1, 10)
+            sock.setblocking(False)
+            assert sock.recv(1) == b""
+
+
 def test_closed_by_the_servers_stop(server):
     with LocalServer() as stopped, connect(stopped) as sock:
         sock.sendall(request())

@@ -59,7 +59,7 @@ def run_python(code, *arguments):
         [sys.executable, *STRICT, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -176,9 +176,7 @@ async def test_stop_with_requests_in_flight():
             await asyncio.to_thread(
                 server.ledger.wait_until, lambda ledger: ledger.totals()["request"] == 6
             )
-            started = time.monotonic()
-            await asyncio.to_thread(server.stop)
-            assert time.monotonic() - started < 8
+            await asyncio.to_thread(server.stop)  # raises TimeoutError after 10 s
             outcomes = await asyncio.gather(*requests, return_exceptions=True)
             await unread.aclose()
     said = {
@@ -444,7 +442,7 @@ def test_interrupts_at_bad_moments():
         server.start()  # the next try is not confused
         server.stop()
 
-        server = LocalServer()
+        server = LocalServer(timeout_graceful_shutdown=3)
         server.start()
         port = server.port
         assert interrupted(lambda: time.sleep(10))  # a cell that runs while the server serves
@@ -452,7 +450,7 @@ def test_interrupts_at_bad_moments():
         with socket.create_connection(("127.0.0.1", port)) as sock:
             sock.sendall(b"GET /faults/silence HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
             server.ledger.wait_until(lambda ledger: ledger.totals()["request"] == 1)
-            assert interrupted(server.stop)  # it waits a second for the request
+            assert interrupted(server.stop)  # it waits for the request
             assert not server.running
             server.start()
             assert server.running and len(threads()) == 1
@@ -505,9 +503,9 @@ async def get(path, **options):
     async with httpx.AsyncClient(trust_env=False, verify=False, **options) as client:
         return (await client.get(server.url + path)).status_code
 
-async def fails(path):
+async def fails(path, timeout=20):
     try:
-        await get(path, timeout=0.3)
+        await get(path, timeout=timeout)
     except httpx.TransportError as exc:
         return type(exc).__name__
 
@@ -532,7 +530,7 @@ for _ in range(2):
         asyncio.run(nested())
         assert asyncio.run(fails("/faults/reset")) == "ReadError"
         assert asyncio.run(fails("/faults/close")) == "RemoteProtocolError"
-        assert asyncio.run(fails("/faults/silence")) == "ReadTimeout"
+        assert asyncio.run(fails("/faults/silence", timeout=0.3)) == "ReadTimeout"
     assert (seen.connections, seen.requests, seen.responses) == (13, 13, 10), seen
     server.stop()
     assert not server.running

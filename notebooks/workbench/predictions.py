@@ -48,7 +48,9 @@ class Prediction:
         Raises `ValueError` for an outcome that is none of the choices.
         """
         if outcome not in self.choices:
-            raise ValueError(f"the outcome {outcome!r} is none of {', '.join(map(repr, self.choices))}")
+            raise ValueError(
+                f"the outcome {outcome!r} is none of {', '.join(map(repr, self.choices))}"
+            )
         return Comparison(self.choice, outcome)
 
     def __repr__(self) -> str:

@@ -23,7 +23,10 @@ def main() -> int:
     short = 0
     for row in examine_all(chosen):
         answers = f"{row.rejected} of {row.wrong} rejected"
-        print(f"{row.id:8}  {row.starter:13}  {answers:17}  {row.solution:13}  {row.hints}", flush=True)
+        print(
+            f"{row.id:8}  {row.starter:13}  {answers:17}  {row.solution:13}  {row.hints}",
+            flush=True,
+        )
         for problem in row.problems:
             print(f"          FALLS SHORT: {problem}", flush=True)
         short += bool(row.problems)

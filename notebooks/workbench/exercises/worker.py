@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from types import CodeType
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 CANCELLING = 0.5  # seconds that a cancelled coroutine has to end by itself
 STOPPING = 5.0  # seconds after which a thread that cannot be stopped is given up
 CLEANING = 1.0  # seconds that what a coroutine left behind has to end
+CLOSINGS = 100  # how often closing what was left is begun again after an exception
 SPARING = 3.0  # seconds that a thread has to clean up before it is stopped in that, too
 
 
@@ -31,7 +32,7 @@ class Worker:
     asyncio would have logged, such as those about a task whose exception nobody looked at.
     """
 
-    def __init__(self, function: Callable[[], Awaitable[Any]], name: str) -> None:
+    def __init__(self, function: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
         self.result: Any = None
         self.raised: BaseException | None = None
         self.finished = False
@@ -42,9 +43,11 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task | None = None
         self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
+        self._left: list[Coroutine] = []
         self._helpers = f"{name}-helper"
-        self._leaving = False
+        self._cleaning = False
         self._lock = threading.Lock()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def run(self, limit: float) -> None:
@@ -74,18 +77,21 @@ class Worker:
         """Whether the thread ends in time.
 
         In short waits: on Windows an interrupt does not reach the main thread while it waits.
+        Not by `join`: one that is interrupted takes the thread for ended (Python 3.11 and 3.12).
         """
         deadline = time.monotonic() + seconds
-        while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
-            self._thread.join(min(left, 0.05))
-        return not self._thread.is_alive()
+        while not self._ended.is_set() and (left := deadline - time.monotonic()) > 0:
+            self._ended.wait(min(left, 0.05))
+        if self._ended.is_set():
+            self._thread.join()
+        return self._ended.is_set()
 
     def _gone_within(self, seconds: float) -> bool:
         """Whether also the threads of `asyncio.to_thread` end in time."""
         deadline = time.monotonic() + seconds
         while self._helping() and time.monotonic() < deadline:
             time.sleep(0.01)
-        return not self._thread.is_alive() and not self._helping()
+        return self._ended.is_set() and not self._helping()
 
     def _helping(self) -> bool:
         return any(thread.name.startswith(self._helpers) for thread in threading.enumerate())
@@ -119,12 +125,11 @@ class Worker:
         sys.setswitchinterval(1e-5)
         try:
             start = time.monotonic()
-            while self._thread.is_alive() and (spent := time.monotonic() - start) < STOPPING:
+            while not self._ends_within(0.001) and (spent := time.monotonic() - start) < STOPPING:
                 with self._lock:
-                    if not self._leaving or spent > SPARING:
+                    if not self._cleaning or spent > SPARING:
                         _raise_in(self._thread, SystemExit)
                 self._wake()
-                self._thread.join(0.001)
         finally:
             sys.setswitchinterval(interval)
 
@@ -141,12 +146,25 @@ class Worker:
             self._live()
         except BaseException as exc:  # a SystemExit that struck outside the learner's code
             self.raised = self.raised or exc
-        while not self._leaving:
+        self._spare(True)
+        self._leave()
+        self._spare(False)
+        for _ in range(CLOSINGS):
+            try:
+                self._close_left()
+                break
+            except BaseException:  # the SystemExit that ended one of them; the next has its turn
+                continue
+        self._spare(True)
+        self._ended.set()
+
+    def _spare(self, cleaning: bool) -> None:
+        """Say whether the thread is in code of ours, in which it is not to be stopped."""
+        while self._cleaning is not cleaning:
             with contextlib.suppress(SystemExit):
                 with self._lock:
-                    self._leaving = True
+                    self._cleaning = cleaning
                 time.sleep(0)  # one that was sent before strikes here
-        self._leave()
 
     def _live(self) -> None:
         # Not a Runner: closing one waits for ever for tasks that swallow their cancellation.
@@ -171,6 +189,16 @@ class Worker:
         finally:
             loop.close()
 
+    def _close_left(self) -> None:
+        """Close the coroutines that swallowed their cancellation; others have ended already.
+
+        Python closes a coroutine that nobody refers to any more, in whatever thread that is, and
+        one with a bare `except` in a loop may then go round for ever, now that it cannot wait.
+        Here it can still be stopped.
+        """
+        for coroutine in self._left:
+            coroutine.close()
+
     def _watch_connections(self, loop: asyncio.AbstractEventLoop) -> None:
         """Remember each connection, so that one which the learner's code forgot can be closed."""
         create_connection = loop.create_connection
@@ -186,6 +214,7 @@ class Worker:
         """End what the learner's code left behind on the loop: tasks, generators, connections."""
         loop = asyncio.get_running_loop()
         left = asyncio.all_tasks() - {asyncio.current_task()}
+        self._left = [task.get_coro() for task in left]
         for task in left:
             task.cancel()
         if left:

@@ -10,12 +10,12 @@ import os
 # Both spellings: urllib, whose rules httpx follows, lets the lower-case one win.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
 
-from workbench.claims import claims, verdict  # noqa: E402
-from workbench.environment import check_environment  # noqa: E402
-from workbench.exercises import check, hint, open_solutions, solution  # noqa: E402
-from workbench.predictions import predict  # noqa: E402
-from workbench.trials import compare, run_trials  # noqa: E402
-from workbench.waterfall import record  # noqa: E402
+from workbench.claims import claims, verdict
+from workbench.environment import check_environment
+from workbench.exercises import check, hint, open_solutions, solution
+from workbench.predictions import predict
+from workbench.trials import compare, run_trials
+from workbench.waterfall import record
 
 __all__ = [
     "check",

@@ -1,0 +1,106 @@
+"""Which of Python's protocols an object has: may it be awaited, entered, iterated over?
+
+    table = await protocol_table(["client.post(url)", "client"], client=client, url=url)
+    table                                  # the table
+    table.that_can("async with")           # ["client"]
+
+Each expression is evaluated as it stands, so a row cannot differ from the code that it names.
+"""
+
+import ast
+import html
+import inspect
+from collections.abc import AsyncIterable, Awaitable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+# What a statement needs, as the standard library's own test of it. Each looks for the methods on
+# the object's type, where the interpreter looks for them too.
+PROTOCOLS = {
+    "await": Awaitable,
+    "async with": AbstractAsyncContextManager,
+    "async for": AsyncIterable,
+    "with": AbstractContextManager,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """An expression, the name of the type of what it gives, and what that can be used with."""
+
+    expression: str
+    gives: str
+    can: frozenset[str]
+
+
+class ProtocolTable:
+    """The rows in the order of the expressions; `table[expression]` is one of them."""
+
+    def __init__(self, rows: Sequence[Row]):
+        self.rows = {row.expression: row for row in rows}
+
+    def __getitem__(self, expression: str) -> Row:
+        return self.rows[expression]
+
+    def that_can(self, protocol: str) -> list[str]:
+        """Return the expressions whose objects have this protocol.
+
+        Raises KeyError for a protocol that is not a column of the table.
+        """
+        if protocol not in PROTOCOLS:
+            raise KeyError(f"{protocol!r} is none of {', '.join(PROTOCOLS)}")
+        return [row.expression for row in self.rows.values() if protocol in row.can]
+
+    def _cells(self) -> list[list[str]]:
+        """Return the texts of the table, its head first."""
+        return [["expression", "gives", *PROTOCOLS]] + [
+            [row.expression, row.gives, *("yes" if name in row.can else "-" for name in PROTOCOLS)]
+            for row in self.rows.values()
+        ]
+
+    def __repr__(self) -> str:
+        cells = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = (zip(row, widths, strict=True) for row in cells)
+        return "\n".join(
+            "  ".join(text.ljust(width) for text, width in line).rstrip() for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        head, *rows = ([html.escape(text, quote=False) for text in row] for row in self._cells())
+        left = "style='text-align:left'"
+        columns = "".join(f"<th {left}>{text}</th>" for text in head)
+        body = "".join(
+            f"<tr><td {left}><code>{expression}</code></td><td {left}>{gives}</td>"
+            + "".join(f"<td {left}>{'<b>yes</b>' if text == 'yes' else text}</td>" for text in can)
+            + "</tr>"
+            for expression, gives, *can in rows
+        )
+        return f"<table><tr>{columns}</tr>{body}</table>"
+
+
+async def protocol_table(expressions: Sequence[str], **names: Any) -> ProtocolTable:
+    """Evaluate Python expressions and return what each gives and which protocols that has.
+
+    expressions: source text, such as `"client.post(url)"`; it may contain `await`.
+    names: what the names in the expressions stand for.
+
+    A coroutine that an expression gives is closed unrun, so that nobody misses its `await`.
+    Raises SyntaxError for what is no expression, and whatever an expression itself raises.
+    """
+    rows = []
+    for expression in expressions:
+        value = await _evaluate(expression, names)
+        can = frozenset(name for name, needs in PROTOCOLS.items() if isinstance(value, needs))
+        rows.append(Row(expression, type(value).__name__, can))
+        if isinstance(value, Coroutine):
+            value.close()
+    return ProtocolTable(rows)
+
+
+async def _evaluate(expression: str, names: dict[str, Any]) -> Any:
+    code = compile(expression, "<expression>", "eval", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    value = eval(code, dict(names))
+    # Only code with an `await` of its own evaluates to a coroutine that stands for the value.
+    return await value if code.co_flags & inspect.CO_COROUTINE else value

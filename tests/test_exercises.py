@@ -2,6 +2,7 @@
 
 import _thread
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import itertools
@@ -18,7 +19,7 @@ import psutil
 import pytest
 
 import workbench.exercises as exercises
-from workbench.exercises import check, find, hint, ids, open_solutions, solution
+from workbench.exercises import check, find, hint, ids, open_solutions, solution, worker
 from workbench.exercises.judge import judge
 from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect, still_open
 from workbench.exercises.message import OUTCOMES
@@ -285,7 +286,7 @@ def compiled(source, name="fetch", **names):
     "source",
     [
         "async def fetch(url):\n    raise NotImplementedError",
-        "\n\nasync def fetch(url):\n    '''Another text.'''\n    # a comment\n    raise NotImplementedError",
+        "\nasync def fetch(url):\n    '''Text.'''\n    # a comment\n    raise NotImplementedError",
         "async def fetch(url):\n    ...\n    return ...",
         "async def fetch(url):\n    return ...",
         "async def fetch(url):\n    url = url + '/'\n    raise NotImplementedError('later')",
@@ -534,13 +535,12 @@ def test_a_check_sees_what_is_still_open():
 def test_a_task_that_cannot_be_cancelled_is_left(capfd):
     async def stubborn():
         while True:
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0.01)
-            except asyncio.CancelledError:
-                pass
 
     async def answer(url):
-        asyncio.create_task(stubborn())
+        task = asyncio.create_task(stubborn())
+        assert not task.done()
         return await right(url)
 
     report = judge(FETCH, answer)
@@ -561,7 +561,7 @@ async def hangs_and_swallows(url):
         try:
             await asyncio.sleep(3600)
         except:  # noqa: E722
-            pass
+            continue
 
 
 async def hangs_in_many_tasks(url):
@@ -579,12 +579,12 @@ async def loops_and_swallows(url):
         try:
             number += 1
         except:  # noqa: E722
-            pass
+            continue
 
 
 async def loops_in_a_task(url):
-    asyncio.create_task(loops_and_swallows(url))
-    await asyncio.sleep(3600)
+    task = asyncio.create_task(loops_and_swallows(url))
+    await task
 
 
 async def tries_for_ever(url):
@@ -593,7 +593,15 @@ async def tries_for_ever(url):
             async with httpx.AsyncClient() as client:
                 return await client.get(url + "/faults/reset")
         except:  # noqa: E722
-            pass
+            continue
+
+
+async def sleeps_and_swallows(url):
+    while True:
+        try:
+            time.sleep(0.01)
+        except:  # noqa: E722
+            continue
 
 
 @pytest.mark.parametrize(
@@ -605,6 +613,7 @@ async def tries_for_ever(url):
         loops,
         loops_and_swallows,
         loops_in_a_task,
+        sleeps_and_swallows,
         tries_for_ever,
     ],
 )
@@ -624,26 +633,25 @@ def test_a_time_limit_names_the_line(answer, line):
 
 
 def test_a_blocked_call_is_told_honestly(monkeypatch):
-    from workbench.exercises import worker
-
     monkeypatch.setattr(worker, "STOPPING", 0.3)
     blocked = threading.Event()
-    ended = threading.Event()
+    threads = []
 
     async def answer(url):
-        try:
-            blocked.wait()
-        finally:
-            ended.set()
+        threads.append(threading.current_thread())
+        # The wait for a lock cannot be interrupted either, and can be ended here.
+        blocked.wait()
+        await hangs(url)
 
-    # The wait for a lock cannot be interrupted either, and can be ended here.
     report = judge(SHORT, answer)
     assert report.outcome == "error"
     assert "could not be stopped" in repr(report)
     assert "restarting the kernel ends it" in repr(report)
-    assert "of your function: `blocked.wait()`" in repr(report)
+    assert "line 4 of your function: `blocked.wait()`" in repr(report)
+    assert threads[0].is_alive()
     blocked.set()
-    assert ended.wait(5)
+    threads[0].join(5)
+    assert not threads[0].is_alive()
 
 
 def test_a_blocked_helper_thread_is_told(monkeypatch):

@@ -1,11 +1,10 @@
 """A client that gives its idle connections up before the server does."""
 
-import asyncio
-
 import httpx
 
 from server.local import LocalServer
 from server.wire import Link
+from workbench.exercises.crossing import cross_the_fin
 from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect
 
 # uvicorn hands its time-out to `loop.call_later`, which takes fractions of a second, too.
@@ -74,22 +73,14 @@ async def check(attempt, server):
                 "where nothing is kept, and every call pays for connecting.",
                 seen=quick,
             )
-            await client.get(link.url + "/echo")
-            await asyncio.to_thread(server.ledger.wait_until, _all_closed)
             try:
-                # The FIN is on the link now, and the client cannot know.
-                await client.get(link.url + "/echo")
+                await cross_the_fin(client, server, link)
             except httpx.TransportError as error:
                 raise Wrong(
                     "No request on a connection that the server has closed.",
                     happened=f"`{error!r}` for a request that left while the FIN was under way. "
                     + _advice(client),
                 ) from error
-
-
-def _all_closed(ledger):
-    totals = ledger.totals()
-    return totals["closed"] == totals["opened"]
 
 
 def _advice(client):

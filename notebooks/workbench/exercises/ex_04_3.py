@@ -1,11 +1,10 @@
 """Name the cause of a failure from the exception and the ledger."""
 
-import asyncio
-
 import httpx
 
 from server.local import LocalServer
 from server.wire import Link, refused
+from workbench.exercises.crossing import cross_the_fin
 from workbench.exercises.kit import Exercise, NotAttempted, WrongAnswer, expect
 
 CAUSES = ("stale", "hung up", "reset", "cut short", "too slow", "no server")
@@ -115,19 +114,12 @@ async def _provoke(cause, server):
                 if cause == "no server":
                     await client.get(port.url)
                 elif cause == "stale":
-                    await client.get(link.url + "/echo")
-                    await asyncio.to_thread(server.ledger.wait_until, _all_closed)
-                    await client.get(link.url + "/echo")
+                    await cross_the_fin(client, server, link)
                 else:
                     await client.get(server.url + paths[cause], timeout=0.2)
             except httpx.TransportError as error:
                 return error, seen
     raise AssertionError(f"nothing went wrong, where {cause!r} was asked for")
-
-
-def _all_closed(ledger):
-    totals = ledger.totals()
-    return totals["closed"] == totals["opened"]
 
 
 EXERCISE = Exercise(

@@ -65,7 +65,9 @@ class Message:
     def html(self, edge: str = "currentColor") -> str:
         """Return the message as HTML, with a line in the colour `edge` at its left."""
         parts = (
-            f"<p>{_inline(part)}</p>" if isinstance(part, str) else part.html()
+            f"<p>{_inline(part)}</p>"
+            if isinstance(part, str)
+            else f'<div style="margin-bottom: 1em">{part.html()}</div>'
             for part in self.parts
         )
         return (

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 CANCELLING = 0.5  # seconds that a cancelled coroutine has to end by itself
@@ -26,13 +26,20 @@ SPARING = 3.0  # seconds that a thread has to clean up before it is stopped in t
 class Worker:
     """Runs `await function()` in a thread called `name`.
 
+    `mine` tells of a code object whether it is the learner's.
+
     After `run()`: `finished` says whether it ended by itself within the limit, `result` and
     `raised` what came of it, `stopped` whether all its threads are gone, `standing` the code and
     lines where it was when its time was up, the innermost first. `asides` are the words that
     asyncio would have logged, such as those about a task whose exception nobody looked at.
     """
 
-    def __init__(self, function: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
+    def __init__(
+        self,
+        function: Callable[[], Coroutine[Any, Any, Any]],
+        name: str,
+        mine: Callable[[CodeType], bool],
+    ) -> None:
         self.result: Any = None
         self.raised: BaseException | None = None
         self.finished = False
@@ -40,12 +47,15 @@ class Worker:
         self.standing: list[tuple[CodeType, int]] = []
         self.asides: list[str] = []
         self._function = function
+        self._mine = mine
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task | None = None
         self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
         self._left: list[Coroutine] = []
         self._helpers = f"{name}-helper"
         self._cleaning = False
+        self._stopping = False
+        self._struck = False
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -114,10 +124,10 @@ class Worker:
     def _stop(self) -> None:
         """End the thread: politely, then by an exception raised inside it, again and again.
 
-        It is sent often because a bare `except` swallows it, but not one that strikes between two
-        rounds of the loop. With a short switch interval this thread gets its turn sooner. While
-        the thread cleans up it is spared, unless that does not end either.
+        With a short switch interval this thread gets its turn sooner. While the other cleans up
+        it is spared, unless that does not end either.
         """
+        self._stopping = True
         self._wake()
         if self._ends_within(CANCELLING):
             return
@@ -143,6 +153,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
+            self._trace_learners_code()
             self._live()
         except BaseException as exc:  # a SystemExit that struck outside the learner's code
             self.raised = self.raised or exc
@@ -151,12 +162,32 @@ class Worker:
         self._spare(False)
         for _ in range(CLOSINGS):
             try:
+                self._trace_learners_code()
                 self._close_left()
                 break
             except BaseException:  # the SystemExit that ended one of them; the next has its turn
                 continue
         self._spare(True)
         self._ended.set()
+
+    def _trace_learners_code(self) -> None:
+        if sys.gettrace() in (None, self._trace):  # a debugger's is left alone
+            sys.settrace(self._trace)
+
+    def _trace(self, frame: FrameType, event: str, arg: Any) -> Callable | None:
+        """Raise SystemExit once more where the learner's code has swallowed it.
+
+        What strikes inside a `try` is swallowed by a bare `except`; raised on a line of that
+        `except` itself, it comes out. (After an exception Python takes a trace function away.)
+        """
+        if event == "call":
+            return self._trace if self._mine(frame.f_code) else None
+        if event == "exception" and self._stopping and issubclass(arg[0], SystemExit):
+            self._struck = True
+        elif event == "line" and self._struck:
+            self._struck = False
+            raise SystemExit
+        return self._trace
 
     def _spare(self, cleaning: bool) -> None:
         """Say whether the thread is in code of ours, in which it is not to be stopped."""

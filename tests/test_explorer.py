@@ -1,0 +1,193 @@
+"""The explorer: its sliders reach the experiment, its results are shown, nothing is left behind."""
+
+import asyncio
+import warnings
+
+import ipywidgets as widgets
+import pytest
+
+from workbench.explorer import Explorer, Slider
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Shown:
+    """A result with a picture and a text, as the workbench has them."""
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"image/png": "QUJD", "text/plain": "what it shows"}, {"image/png": {"width": 3}}
+
+
+def make(experiment):
+    return Explorer(
+        experiment,
+        gap=Slider("idle gap (s)", 0.0, 2.0, 0.5),
+        clients=Slider("clients", 1, 50, 10),
+    )
+
+
+@pytest.fixture
+def explorer():
+    async def experiment(gap, clients):
+        return Shown(), f"{gap} {clients}"
+
+    made = make(experiment)
+    yield made
+    made.close()
+
+
+def texts(explorer):
+    return [output["data"]["text/plain"] for output in explorer._output.outputs]
+
+
+@pytest.mark.anyio
+async def test_the_experiment_gets_the_values_of_the_sliders(explorer):
+    assert explorer.values == {"gap": 0.5, "clients": 10}
+    explorer.set(gap=1.25, clients=3)
+    _, text = await explorer.run()
+    assert text == "1.25 3"
+
+
+@pytest.mark.anyio
+async def test_results_are_shown_as_a_cell_would_show_them(explorer):
+    await explorer.run()
+    picture, text = explorer._output.outputs
+    assert picture["data"] == {"image/png": "QUJD", "text/plain": "what it shows"}
+    assert picture["metadata"] == {"image/png": {"width": 3}}
+    assert text["data"]["text/plain"] == "'0.5 10'"
+
+
+@pytest.mark.anyio
+async def test_a_new_run_takes_the_place_of_the_last(explorer):
+    await explorer.run()
+    explorer.set(clients=7)
+    await explorer.run()
+    assert texts(explorer) == ["what it shows", "'0.5 7'"]
+
+
+@pytest.mark.anyio
+async def test_a_single_result_needs_no_tuple():
+    async def experiment(gap, clients):
+        return [1, 2]
+
+    explorer = make(experiment)
+    await explorer.run()
+    assert texts(explorer) == ["[1, 2]"]
+    explorer.close()
+
+
+@pytest.mark.anyio
+async def test_a_failed_run_shows_its_exception_and_the_next_one_works():
+    async def experiment(gap, clients):
+        if clients == 10:
+            raise OSError("no port left")
+        return "fine"
+
+    explorer = make(experiment)
+    assert isinstance(await explorer.run(), OSError)
+    assert texts(explorer) == ["OSError('no port left')"]
+    assert not explorer._button.disabled
+    explorer.set(clients=1)
+    assert await explorer.run() == "fine"
+    explorer.close()
+
+
+@pytest.mark.anyio
+async def test_the_button_runs_it_once_at_a_time():
+    started = []
+    go_on = asyncio.Event()
+
+    async def experiment(gap, clients):
+        started.append(clients)
+        await go_on.wait()
+        return "done"
+
+    explorer = make(experiment)
+    explorer._button.click()
+    explorer._button.click()
+    await asyncio.sleep(0)
+    assert explorer._button.disabled
+    assert started == [10]
+    go_on.set()
+    await explorer._running
+    assert texts(explorer) == ["'done'"]
+    assert not explorer._button.disabled
+    explorer.close()
+
+
+@pytest.mark.anyio
+async def test_closing_ends_a_run_and_removes_the_widgets():
+    ended = asyncio.Event()
+
+    async def experiment(gap, clients):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    before = set(widgets.widget._instances)
+    explorer = make(experiment)
+    explorer._button.click()
+    await asyncio.sleep(0)
+    explorer.close()
+    explorer.close()
+    async with asyncio.timeout(2):
+        await ended.wait()
+    assert set(widgets.widget._instances) <= before
+
+
+def test_it_can_be_read_without_widgets(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert WIDGET_VIEW in bundle
+    assert (
+        bundle["text/plain"]
+        == repr(explorer)
+        == (
+            "Explorer, to be used in a running notebook. Its sliders: idle gap (s) from 0 to 2, "
+            "at first 0.5; clients from 1 to 50, at first 10."
+        )
+    )
+
+
+def test_its_text_does_not_follow_the_sliders(explorer):
+    before = repr(explorer)
+    explorer.set(gap=1.5)
+    assert repr(explorer) == before
+
+
+def test_whole_numbers_stay_whole(explorer):
+    assert isinstance(explorer._controls["clients"], widgets.IntSlider)
+    assert isinstance(explorer._controls["gap"], widgets.FloatSlider)
+
+
+def test_a_value_outside_is_moved_to_the_end(explorer):
+    explorer.set(gap=9)
+    assert explorer.values["gap"] == 2
+
+
+@pytest.mark.parametrize("value", [-0.1, 2.1])
+def test_a_slider_begins_within_its_range(value):
+    with pytest.raises(ValueError, match="within 0 to 2"):
+        Slider("idle gap (s)", 0.0, 2.0, value)
+
+
+def test_what_it_refuses():
+    async def too_few(gap):
+        pass
+
+    async def too_many(gap, clients, more):
+        pass
+
+    def plain(gap, clients):
+        pass
+
+    for experiment in (too_few, too_many, plain):
+        with pytest.raises(TypeError):
+            make(experiment)
+
+
+@pytest.mark.anyio
+async def test_nobody_is_warned_of_anything(explorer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await explorer.run()

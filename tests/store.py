@@ -6,8 +6,8 @@
 
 Each notebook runs from top to bottom in a new kernel of this environment, with its own folder as
 the working directory. A cell whose source and outputs are what nbval would accept keeps the
-outputs that are stored, so a second run changes nothing in git. nbval does not compare pictures:
-after a change to how something is drawn, use --fresh.
+outputs that are stored, so a second run changes nothing in git. nbval compares neither pictures nor
+the outputs of cells tagged nbval-ignore-output: after a change to one of those, use --fresh.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def store(path, fresh=False):
         cell.metadata = {key: cell.metadata[key] for key in CELL_METADATA & set(cell.metadata)}
         if cell.cell_type == "code":
             cell.outputs = lasting(cell.outputs)
-            if not fresh and same(cell.outputs, old.outputs):
+            if not fresh and old.outputs and (ignored(cell) or same(cell.outputs, old.outputs)):
                 cell.outputs = lasting(old.outputs)
             for output in cell.outputs:
                 if output.output_type == "execute_result":
@@ -111,6 +111,11 @@ def without_machine_paths(text):
     for folder in sorted(map(str, folders | short), key=len, reverse=True):
         text = text.replace(folder + os.sep, "")
     return text
+
+
+def ignored(cell):
+    """Whether the cell's output is one of the few that differ from run to run, and may."""
+    return "nbval-ignore-output" in cell.metadata.get("tags", [])
 
 
 def same(new, old):

@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from server.local import LocalServer
+from workbench.explorer import Explorer, Slider
 from workbench.pool import watch_pool
 from workbench.trials import run_trials
 from workbench.waterfall import record
@@ -212,9 +213,12 @@ async def test_a_batch_cancelled_in_its_first_turn_costs_every_connection(server
 
 
 @pytest.fixture(scope="module")
-def burst(server):
+def lesson(server):
+    """The lesson's own names: `burst`, and the `explorer` that it shows."""
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     names = {
+        "Explorer": Explorer,
+        "Slider": Slider,
         "httpx": httpx,
         "context": TLS,
         "server": server,
@@ -225,7 +229,10 @@ def burst(server):
     for name in ("def client_with(", "async def burst("):
         [source] = [cell.source for cell in cells if cell.source.startswith(name)]
         exec(source, names)
-    return names["burst"]
+    [source] = [cell.source for cell in cells if cell.source.startswith("Explorer(")]
+    names["explorer"] = eval(source, names)
+    yield names
+    names["explorer"].close()
 
 
 @pytest.mark.parametrize(
@@ -239,14 +246,31 @@ def burst(server):
     ],
     ids=["too short", "restarted", "not reused", "larger pool", "longer limit"],
 )
-async def test_what_the_pool_time_limit_bounds(burst, connections, pool, headers, counts):
-    tally, watched, waterfall = await burst(10, connections, 0.4, pool, headers=headers)
+async def test_what_the_pool_time_limit_bounds(lesson, connections, pool, headers, counts):
+    tally, watched, waterfall = await lesson["burst"](10, connections, 0.4, pool, headers=headers)
     assert tally.counts == counts
     assert watched.most_queued == 10 - connections
     assert waterfall.seen.requests == counts["200 OK"]
     longest = max(request.phases[0].end - request.phases[0].start for request in waterfall.requests)
     if connections == 2 and tally.failed == 0:
         assert longest > 1.5  # four rounds of 0.4 s, with a limit of 0.6 s or 10 s
+
+
+async def test_the_explorer_shows_tally_pool_and_waterfall(lesson):
+    explorer = lesson["explorer"]
+    assert explorer.values == {
+        "concurrency": 10,
+        "connections": 2,
+        "server_time": 0.4,
+        "pool_timeout": 0.6,
+    }
+    explorer.set(concurrency=4, connections=1, server_time=0.5, pool_timeout=0.1)
+    tally, pool, waterfall = await explorer.run()
+    assert tally.counts == {"200 OK": 1, DRY: 3}
+    assert pool.most_queued == 3
+    shown = [output["data"] for output in explorer._output.outputs]
+    assert [data["text/plain"] for data in shown] == [repr(tally), repr(pool), repr(waterfall)]
+    assert ["image/png" in data for data in shown] == [False, True, True]
 
 
 async def test_a_semaphore_keeps_the_burst_out_of_the_pools_queue(server):

@@ -15,16 +15,16 @@ from matplotlib.patches import Patch
 
 from workbench.figures import WIDTH, Picture, house_style, set_title
 from workbench.trials import (
-    _MOST_KINDS,
-    _ON_A_BAR,
+    MOST_KINDS,
+    ON_A_BAR,
+    Kind,
     Tally,
-    _at_most,
-    _in_tally,
-    _in_words,
-    _Kind,
-    _kinds,
-    _styles,
-    _wrapped,
+    at_most,
+    in_tally,
+    in_words,
+    kinds_of,
+    styles_for,
+    wrapped,
 )
 
 HEIGHT = 3.0  # inches, of the bars alone
@@ -61,7 +61,7 @@ def sweep_plot(
     marks = marks or {}
     failed, n = sum(t.failed for t in tallies.values()), sum(t.n for t in tallies.values())
     title = title or f"{failed} of {n} trials raised an exception"
-    kinds = _at_most(_MOST_KINDS, _kinds([o for tally in tallies.values() for o in tally.outcomes]))
+    kinds = at_most(MOST_KINDS, kinds_of([o for tally in tallies.values() for o in tally.outcomes]))
     positions = list(tallies) if numeric else list(range(len(tallies)))
     names = [_name(value) for value in tallies]
     figure = _draw(kinds, list(tallies.values()), positions, names, marks)
@@ -70,7 +70,7 @@ def sweep_plot(
         set_title(figure, title)
     words = [f"{title.rstrip('.')}.", f"{xlabel}:"]
     words += [
-        f"{name}: {_in_words(_in_tally(kinds, tally), tally.n)}."
+        f"{name}: {in_words(in_tally(kinds, tally), tally.n)}."
         for name, tally in zip(names, tallies.values(), strict=True)
     ]
     words += [f"Marked: {name} at {_name(value)}." for name, value in marks.items()]
@@ -86,13 +86,13 @@ def _name(value: object) -> str:
 
 
 def _draw(
-    kinds: Sequence[_Kind],
+    kinds: Sequence[Kind],
     tallies: Sequence[Tally],
     positions: Sequence[float],
     names: Sequence[str],
     marks: Mapping[str, float],
 ) -> Figure:
-    styles = _styles(kinds)
+    styles = styles_for(kinds)
     width = _bar_width(positions)
     ends = [*positions, *marks.values()]
     left, right = min(ends) - 0.75 * width, max(ends) + 0.75 * width
@@ -102,13 +102,13 @@ def _draw(
         axes = figure.subplots()
         for position, tally in zip(positions, tallies, strict=True):
             bottom = 0.0
-            for kind, style in zip(_in_tally(kinds, tally), styles, strict=True):
+            for kind, style in zip(in_tally(kinds, tally), styles, strict=True):
                 if not kind.count:  # a bar of no height would still show its edge
                     continue
                 height = 100 * kind.count / tally.n
                 axes.bar(position, height, bottom=bottom, width=width, **style)
                 if height >= 6 and wide_enough:  # smaller pieces have no room for a number
-                    axes.text(position, bottom + height / 2, str(kind.count), **_ON_A_BAR)
+                    axes.text(position, bottom + height / 2, str(kind.count), **ON_A_BAR)
                 bottom += height
         for row, (name, value) in enumerate(marks.items()):
             axes.axvline(value, color="black", linestyle="--", linewidth=1.5)
@@ -119,12 +119,12 @@ def _draw(
             )
         axes.set_xlim(left, right)
         axes.set_ylim(0, 100)
-        axes.set_xticks(positions, [_wrapped(name, 14) for name in names])
+        axes.set_xticks(positions, [wrapped(name, 14) for name in names])
         axes.set_ylabel("share of trials (%)")
         axes.grid(axis="y")
         figure.legend(
             [Patch(**style) for style in styles],
-            [_wrapped(kind.label, 80) for kind in kinds],
+            [wrapped(kind.label, 80) for kind in kinds],
             loc="outside lower left",
             title="hatched: an exception" if kinds[-1].failed else None,
             alignment="left",

@@ -156,7 +156,7 @@ class Tally:
 
         Equal counts are in alphabetical order, so that a chance order of trials does not show.
         """
-        return {kind.label: kind.count for kind in _kinds(self.outcomes)}
+        return {kind.label: kind.count for kind in kinds_of(self.outcomes)}
 
     def rate(self, label: str | None = None) -> float:
         """Return the share of trials, 0 to 1, that raised an exception or, given one, have `label`.
@@ -194,9 +194,9 @@ class Tally:
         title: the finding; without one it says how many trials raised an exception.
         """
         title = title or self._finding()
-        kinds = _at_most(_MOST_BARS, _kinds(self.outcomes))
+        kinds = at_most(_MOST_BARS, kinds_of(self.outcomes))
         return Picture(
-            _draw_bars(kinds, self.n, title), f"{title.rstrip('.')}. {_in_words(kinds, self.n)}."
+            _draw_bars(kinds, self.n, title), f"{title.rstrip('.')}. {in_words(kinds, self.n)}."
         )
 
     def _finding(self) -> str:
@@ -230,9 +230,9 @@ class Comparison:
         """
         title = title or self._finding()
         outcomes = [outcome for tally in self.tallies.values() for outcome in tally.outcomes]
-        kinds = _at_most(_MOST_KINDS, _kinds(outcomes))
+        kinds = at_most(MOST_KINDS, kinds_of(outcomes))
         words = (
-            f"{name}: {_in_words(_in_tally(kinds, tally), tally.n)}."
+            f"{name}: {in_words(in_tally(kinds, tally), tally.n)}."
             for name, tally in self.tallies.items()
         )
         return Picture(
@@ -333,7 +333,7 @@ def _first_line(message: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """All outcomes with the same label."""
 
     label: str
@@ -341,18 +341,18 @@ class _Kind:
     failed: bool
 
 
-def _kinds(outcomes: Sequence[Outcome]) -> list[_Kind]:
+def kinds_of(outcomes: Sequence[Outcome]) -> list[Kind]:
     """Return what came up: success first, then by count, then by label.
 
     No order of trials is in it, so trials that run at once give the same table every time.
     """
     counts = Counter(outcome.label for outcome in outcomes)
     failed = {outcome.label for outcome in outcomes if outcome.failed}
-    kinds = [_Kind(label, count, label in failed) for label, count in counts.items()]
+    kinds = [Kind(label, count, label in failed) for label, count in counts.items()]
     return sorted(kinds, key=lambda kind: (kind.failed, -kind.count, kind.label))
 
 
-def _in_words(kinds: Sequence[_Kind], n: int) -> str:
+def in_words(kinds: Sequence[Kind], n: int) -> str:
     return "; ".join(
         f"{kind.label} ({kind.count} of {n}, {kind.count / n:.1%})" for kind in kinds if kind.count
     )
@@ -384,7 +384,7 @@ _WORDS = ("run", "outcome")  # the columns that hold words, not numbers
 def _outcome_cells(tally: Tally) -> list[list[str]]:
     return [
         [kind.label, str(kind.count), f"{kind.count / tally.n:.1%}", _interval(kind.count, tally.n)]
-        for kind in _kinds(tally.outcomes)
+        for kind in kinds_of(tally.outcomes)
     ]
 
 
@@ -432,33 +432,33 @@ class _Table:
 
 
 _MOST_BARS = 10
-_MOST_KINDS = min(len(SUCCESSES), len(FAILURES))  # one style for each
+MOST_KINDS = min(len(SUCCESSES), len(FAILURES))  # one style for each
 
 
-def _at_most(most: int, kinds: Sequence[_Kind]) -> list[_Kind]:
+def at_most(most: int, kinds: Sequence[Kind]) -> list[Kind]:
     """Return the kinds to draw: where there are more than fit, the last are put together."""
     if len(kinds) <= most:
         return list(kinds)
     rest = kinds[most - 1 :]
     failed = any(kind.failed for kind in rest)
-    together = _Kind(f"{len(rest)} other outcomes", sum(kind.count for kind in rest), failed)
+    together = Kind(f"{len(rest)} other outcomes", sum(kind.count for kind in rest), failed)
     return [*kinds[: most - 1], together]
 
 
-def _in_tally(kinds: Sequence[_Kind], tally: Tally) -> list[_Kind]:
+def in_tally(kinds: Sequence[Kind], tally: Tally) -> list[Kind]:
     """Return the kinds to draw with their counts in this tally."""
     own_piece = {kind.label for kind in kinds}
     counts = Counter(label if label in own_piece else kinds[-1].label for label in tally.labels)
     return [replace(kind, count=counts[kind.label]) for kind in kinds]
 
 
-def _wrapped(label: str, width: int) -> str:
+def wrapped(label: str, width: int) -> str:
     return textwrap.fill(label, width, max_lines=4, placeholder=" …")
 
 
-def _draw_bars(kinds: Sequence[_Kind], n: int, title: str) -> Figure:
+def _draw_bars(kinds: Sequence[Kind], n: int, title: str) -> Figure:
     """Draw a bar for each kind of outcome, as long as its count."""
-    labels = [_wrapped(kind.label, 40) for kind in kinds]
+    labels = [wrapped(kind.label, 40) for kind in kinds]
     lines = 1 + max(label.count("\n") for label in labels)
     with house_style():
         figure = Figure(figsize=(WIDTH, 1.3 + len(kinds) * (0.2 + 0.2 * lines)))
@@ -483,21 +483,23 @@ def _draw_bars(kinds: Sequence[_Kind], n: int, title: str) -> Figure:
     return figure
 
 
-def _draw_shares(kinds: Sequence[_Kind], tallies: Mapping[str, Tally], title: str) -> Figure:
+def _draw_shares(kinds: Sequence[Kind], tallies: Mapping[str, Tally], title: str) -> Figure:
     """Draw a bar of 100 % for each tally, one piece for each kind of outcome."""
-    styles = _styles(kinds)
-    names = [_wrapped(name, 24) for name in tallies]
+    styles = styles_for(kinds)
+    names = [wrapped(name, 24) for name in tallies]
     row_height = 0.5 + 0.2 * max(name.count("\n") for name in names)
     with house_style():
         figure = Figure(figsize=(WIDTH, 1.4 + 0.3 * len(kinds) + row_height * len(names)))
         axes = figure.subplots()
         for position, tally in enumerate(tallies.values()):
             left = 0.0
-            for kind, style in zip(_in_tally(kinds, tally), styles, strict=True):
+            for kind, style in zip(in_tally(kinds, tally), styles, strict=True):
+                if not kind.count:
+                    continue
                 width = 100 * kind.count / tally.n
                 axes.barh(position, width, left=left, height=0.65, **style)
                 if width >= 6:  # narrower pieces have no room for a number
-                    axes.text(left + width / 2, position, str(kind.count), **_ON_A_BAR)
+                    axes.text(left + width / 2, position, str(kind.count), **ON_A_BAR)
                 left += width
             axes.annotate(
                 f"{tally.failed} of {tally.n}\nraised",
@@ -513,21 +515,21 @@ def _draw_shares(kinds: Sequence[_Kind], tallies: Mapping[str, Tally], title: st
         axes.grid(axis="x")
         figure.legend(
             [Patch(**style) for style in styles],
-            [_wrapped(kind.label, 80) for kind in kinds],
+            [wrapped(kind.label, 80) for kind in kinds],
             loc="outside lower left",
         )
         set_title(figure, title)
     return figure
 
 
-_ON_A_BAR = {
+ON_A_BAR = {
     "horizontalalignment": "center",
     "verticalalignment": "center",
     "bbox": {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.15"},
 }
 
 
-def _styles(kinds: Sequence[_Kind]) -> list[dict[str, str]]:
+def styles_for(kinds: Sequence[Kind]) -> list[dict[str, str]]:
     """Return a colour, and for failures a hatch, for each kind of outcome."""
     successes, failures = iter(SUCCESSES), iter(FAILURES)
     return [next(failures if kind.failed else successes) for kind in kinds]

@@ -3,8 +3,9 @@
 import inspect
 import linecache
 import re
+import sys
 from collections.abc import Callable, Iterator
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 # What a message of Python or httpx means in these lessons: type, pattern of the message, words.
@@ -106,10 +107,16 @@ class Own:
         self._codes = theirs
         # What their function calls may stand in the same cell, outside of it.
         self._files = {code.co_filename for code in theirs} - {besides.__code__.co_filename}
+        module = sys.modules.get(getattr(answer, "__module__", None))
+        self._namespace = vars(module) if module is not None else None
 
     def has(self, code: CodeType) -> bool:
         """Whether a piece of code is the learner's."""
         return code in self._codes or code.co_filename in self._files
+
+    def runs(self, frame: FrameType) -> bool:
+        """Whether a frame runs the learner's code, or what stands beside it, in another cell."""
+        return self.has(frame.f_code) or frame.f_globals is self._namespace
 
     def line_of(self, traceback: TracebackType | None) -> str | None:
         """The learner's innermost line of a traceback, in words; None if it has none of theirs."""

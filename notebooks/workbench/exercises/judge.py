@@ -41,7 +41,7 @@ def judge(exercise: Exercise, answer: Callable) -> Report:
                 seen = watched
                 await exercise.check(Attempt(answer, server, watched, heard), server)
 
-        worker = Worker(run_check, f"exercise-{exercise.id}-{next(_numbers)}", mine=own.has)
+        worker = Worker(run_check, f"exercise-{exercise.id}-{next(_numbers)}", mine=own.runs)
         worker.run(exercise.limit)
         verdict = _verdict(exercise, own, worker, seen)
         # The traceback holds the learner's variables, such as a coroutine that was never awaited.

@@ -26,7 +26,7 @@ SPARING = 3.0  # seconds that a thread has to clean up before it is stopped in t
 class Worker:
     """Runs `await function()` in a thread called `name`.
 
-    `mine` tells of a code object whether it is the learner's.
+    `mine` tells of a frame whether it runs the learner's code.
 
     After `run()`: `finished` says whether it ended by itself within the limit, `result` and
     `raised` what came of it, `stopped` whether all its threads are gone, `standing` the code and
@@ -38,7 +38,7 @@ class Worker:
         self,
         function: Callable[[], Coroutine[Any, Any, Any]],
         name: str,
-        mine: Callable[[CodeType], bool],
+        mine: Callable[[FrameType], bool],
     ) -> None:
         self.result: Any = None
         self.raised: BaseException | None = None
@@ -181,7 +181,7 @@ class Worker:
         `except` itself, it comes out. (After an exception Python takes a trace function away.)
         """
         if event == "call":
-            return self._trace if self._mine(frame.f_code) else None
+            return self._trace if self._mine(frame) else None
         if event == "exception" and self._stopping and issubclass(arg[0], SystemExit):
             self._struck = True
         elif event == "line" and self._struck:

@@ -5,6 +5,7 @@ import functools
 import gc
 import inspect
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -17,6 +18,11 @@ import pytest
 # started by this process and inherit its environment.
 os.environ["WORKBENCH_PROGRESS"] = "0"  # a bar is drawn by the clock, so it never compares equal
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # everything here stays on loopback
+
+# A shell starts what it runs in the background with interrupts ignored, and every process below
+# inherits that; several tests interrupt one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_THREADS = ("server-", "exercise-")

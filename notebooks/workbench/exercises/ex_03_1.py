@@ -7,6 +7,10 @@ import httpx
 from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect, still_open
 
 GATES = ("first", "second", "third")
+# How long the server holds its answers, and how long the wrong answers pause, in seconds: shorter
+# than the one, and longer than three connections take to open on a busy machine.
+HOLD = 1.5
+PAUSE = 1.0
 
 
 async def fetch_all(urls):
@@ -39,14 +43,14 @@ async def pauses_for_one_turn(urls):
 async def raises_the_time_limit(urls):
     async with httpx.AsyncClient(timeout=60) as client:
         tasks = [asyncio.create_task(client.get(url)) for url in urls]
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(PAUSE)
     return [await task for task in tasks]
 
 
 async def swallows_the_errors(urls):
     async with httpx.AsyncClient() as client:
         tasks = [asyncio.create_task(client.get(url)) for url in urls]
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(PAUSE)
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     return [outcome for outcome in outcomes if isinstance(outcome, httpx.Response)]
 
@@ -61,7 +65,7 @@ async def tries_again(urls):
 
     async with httpx.AsyncClient() as client:
         tasks = [asyncio.create_task(get(client, url)) for url in urls]
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(PAUSE)
     return await asyncio.gather(*tasks)
 
 
@@ -84,7 +88,7 @@ async def check(attempt, server):
         # answers the last one first.
         arrived = await _all_arrive(server, running)
         if arrived:
-            await asyncio.wait([running], timeout=0.5)
+            await asyncio.wait([running], timeout=HOLD)
         for gate in reversed(GATES):
             server.gates.open(gate)
             await asyncio.sleep(0.02)

@@ -68,11 +68,11 @@ class Worker:
 
         An interrupt (KeyboardInterrupt) stops the thread, too, and is raised again.
         """
-        self._thread.start()
         try:
+            self._thread.start()  # an interrupt can come here, too: the thread may run already
             self.finished = self._ends_within(limit)
         finally:
-            if not self.finished:
+            if not self.finished and self._thread.ident is not None:
                 self.standing = self._stands()
                 self._stop()
             self.stopped = self._gone_within(CLEANING)

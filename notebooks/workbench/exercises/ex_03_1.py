@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect, still_open
+from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, all_reach, expect, still_open
 
 GATES = ("first", "second", "third")
 # How long the server holds its answers, and how long the wrong answers pause, in seconds: shorter
@@ -86,7 +86,7 @@ async def check(attempt, server):
     try:
         # The server answers when all the requests have arrived and a moment has passed, and it
         # answers the last one first.
-        arrived = await _all_arrive(server, running)
+        arrived = await all_reach(server, running, GATES)
         if arrived:
             await asyncio.wait([running], timeout=HOLD)
         for gate in reversed(GATES):
@@ -129,20 +129,6 @@ async def check(attempt, server):
         happened="Connections are still open, and their client is closed already: nobody can close "
         "them now. A pause lets the requests begin; it does not wait for them.",
     )
-
-
-async def _all_arrive(server, running):
-    """Return whether all the requests arrive before one of them is answered."""
-
-    async def arrive():
-        for gate in GATES:
-            await server.gates.reached(gate, timeout=2)
-
-    arriving = asyncio.create_task(arrive())
-    await asyncio.wait({arriving, running}, return_when=asyncio.FIRST_COMPLETED)
-    arriving.cancel()
-    [outcome] = await asyncio.gather(arriving, return_exceptions=True)
-    return outcome is None
 
 
 EXERCISE = Exercise(

@@ -5,7 +5,7 @@ import ssl
 
 import httpx
 
-from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect
+from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, all_reach, expect
 
 LIMIT = 2
 GATES = ("first", "second", "third", "fourth", "fifth")
@@ -103,11 +103,11 @@ async def check(attempt, server):
 async def _check_burst(attempt, server, client, urls, asked):
     running = asyncio.create_task(attempt(client, urls, LIMIT))
     try:
-        together = await _reach(server, running, GATES[:LIMIT])
+        together = await all_reach(server, running, GATES[:LIMIT])
         # The server works for longer than the pool lets anyone wait.
         await asyncio.wait([running], timeout=2 * POOL)
         server.gates.open(GATES[1])
-        moved_up = await _reach(server, running, GATES[LIMIT : LIMIT + 1])
+        moved_up = await all_reach(server, running, GATES[LIMIT : LIMIT + 1])
         for gate in GATES:
             server.gates.open(gate)
         responses = await running
@@ -169,20 +169,6 @@ async def _check_cancelling(attempt, server, client, urls, turns):
             happened=f"`{error!r}`: calls were cancelled in the pool's queue, and left it with "
             "connections that no request has. Waiting longer does not bring them back.",
         ) from error
-
-
-async def _reach(server, running, gates):
-    """Return whether requests stand at all these gates before the answer ends, within 2 s."""
-
-    async def reach():
-        for gate in gates:
-            await server.gates.reached(gate, timeout=2)
-
-    reaching = asyncio.create_task(reach())
-    await asyncio.wait({reaching, running}, return_when=asyncio.FIRST_COMPLETED)
-    reaching.cancel()
-    [outcome] = await asyncio.gather(reaching, return_exceptions=True)
-    return outcome is None
 
 
 EXERCISE = Exercise(

@@ -142,3 +142,17 @@ def _given(result: Any) -> Any:
     if result is Ellipsis:
         raise NotAttempted("it still returns `...`")
     return result
+
+
+async def all_reach(server: LocalServer, running: asyncio.Task, gates: Sequence[str]) -> bool:
+    """Return whether requests stand at all these gates before the answer ends, within 2 s each."""
+
+    async def reach() -> None:
+        for gate in gates:
+            await server.gates.reached(gate, timeout=2)
+
+    reaching = asyncio.create_task(reach())
+    await asyncio.wait({reaching, running}, return_when=asyncio.FIRST_COMPLETED)
+    reaching.cancel()
+    [outcome] = await asyncio.gather(reaching, return_exceptions=True)
+    return outcome is None

@@ -1,0 +1,1 @@
+"""Web services that lessons run in front of the fault server."""

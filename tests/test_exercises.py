@@ -650,8 +650,9 @@ def test_a_blocked_call_is_told_honestly(monkeypatch):
     assert "line 4 of your function: `blocked.wait()`" in repr(report)
     assert threads[0].is_alive()
     blocked.set()
-    threads[0].join(5)
-    assert not threads[0].is_alive()
+    for thread in [t for t in threading.enumerate() if t.name == threads[0].name]:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 def test_a_blocked_helper_thread_is_told(monkeypatch):

@@ -109,3 +109,8 @@ def open_solutions() -> Message:
     _all_open = True
     calls = ", ".join(f'`solution("{exercise_id}")`' for exercise_id in ids())
     return Message("All solutions are open", [calls])
+
+
+def solutions_are_open() -> bool:
+    """Return whether `open_solutions()` was called."""
+    return _all_open

@@ -7,6 +7,7 @@ event loop, so that none of this reaches the kernel's.
 import asyncio
 import contextlib
 import ctypes
+import itertools
 import sys
 import threading
 import time
@@ -18,9 +19,11 @@ from typing import Any
 
 CANCELLING = 0.5  # seconds that a cancelled coroutine has to end by itself
 STOPPING = 5.0  # seconds after which a thread that cannot be stopped is given up
+BURST = 20  # so many attempts to stop a thread come quickly one after the other
+BREATH = 0.2  # seconds of the pause that follows, in which the thread's event loop gets a turn
 CLEANING = 1.0  # seconds that what a coroutine left behind has to end
 CLOSINGS = 100  # how often closing what was left is begun again after an exception
-SPARING = 3.0  # seconds that a thread has to clean up before it is stopped in that, too
+SPARING = 3.0  # seconds that cleaning up has, before it is stopped, too
 
 
 class Worker:
@@ -53,12 +56,11 @@ class Worker:
         self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
         self._left: list[Coroutine] = []
         self._helpers = f"{name}-helper"
-        self._cleaning = False
         self._stopping = False
         self._struck = False
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+        self._cleaner = threading.Thread(target=self._clean_up, name=name, daemon=True)
 
     def run(self, limit: float) -> None:
         """Run for `limit` seconds at most, then stop the thread. Returns when all of it is gone.
@@ -70,38 +72,49 @@ class Worker:
         """
         try:
             self._thread.start()  # an interrupt can come here, too: the thread may run already
-            self.finished = self._ends_within(limit)
+            self.finished = self._ends_within(self._thread, limit)
         finally:
-            if not self.finished and self._thread.ident is not None:
-                self.standing = self._stands()
-                self._stop()
-            self.stopped = self._gone_within(CLEANING)
-            # One that was stopped while it closed its loop has left that to us.
-            if self.stopped and self._loop is not None:
-                self._loop.close()
-                self._task = None  # it keeps the learner's variables, by its exception's traceback
+            if self._thread.ident is not None:
+                self._end()
 
     # In the caller's thread
 
-    def _ends_within(self, seconds: float) -> bool:
-        """Whether the thread ends in time.
+    def _end(self) -> None:
+        """Stop the thread if it still runs, and have a fresh one clean up."""
+        if not self.finished:
+            self.standing = self._stands()
+            self._wake()
+        ended = self._ends_within(self._thread, CANCELLING) or self._stop(self._thread)
+        self._over.clear()
+        self._cleaner.start()
+        if ended and (self._ends_within(self._cleaner, SPARING) or self._stop(self._cleaner)):
+            self.stopped = self._gone_within(CLEANING)
+        # A cleaner that was stopped has left the loop to us.
+        if self.stopped and self._loop is not None:
+            self._loop.close()
+            self._task = None  # it keeps the learner's variables, by its exception's traceback
 
-        In short waits: on Windows an interrupt does not reach the main thread while it waits.
-        Not by `join`: one that is interrupted takes the thread for ended (Python 3.11 and 3.12).
+    def _ends_within(self, thread: threading.Thread, seconds: float) -> bool:
+        """Whether a thread ends in time.
+
+        In short waits: on Windows an interrupt does not reach the main thread while it waits. Not
+        by `join` or `is_alive`: one that is interrupted takes the thread for ended (Python 3.11
+        and 3.12). And not by the event alone, which a thread that was stopped may not have set.
         """
         deadline = time.monotonic() + seconds
-        while not self._ended.is_set() and (left := deadline - time.monotonic()) > 0:
-            self._ended.wait(min(left, 0.05))
-        if self._ended.is_set():
-            self._thread.join()
-        return self._ended.is_set()
+        while thread.ident in sys._current_frames():
+            if (left := deadline - time.monotonic()) <= 0:
+                return False
+            if self._over.wait(min(left, 0.05)):
+                time.sleep(0.0001)  # it has said so with its last step, and is all but gone
+        return True
 
     def _gone_within(self, seconds: float) -> bool:
         """Whether also the threads of `asyncio.to_thread` end in time."""
         deadline = time.monotonic() + seconds
         while self._helping() and time.monotonic() < deadline:
             time.sleep(0.01)
-        return self._ended.is_set() and not self._helping()
+        return not self._helping()
 
     def _helping(self) -> bool:
         return any(thread.name.startswith(self._helpers) for thread in threading.enumerate())
@@ -121,54 +134,48 @@ class Worker:
             awaited = awaited.cr_await
         return running + waiting[::-1]
 
-    def _stop(self) -> None:
-        """End the thread: politely, then by an exception raised inside it, again and again.
-
-        With a short switch interval this thread gets its turn sooner. While the other cleans up
-        it is spared, unless that does not end either.
-        """
+    def _stop(self, thread: threading.Thread) -> bool:
+        """End a thread by an exception raised inside it, again and again; say whether it ended."""
         self._stopping = True
-        self._wake()
-        if self._ends_within(CANCELLING):
-            return
-        interval = sys.getswitchinterval()
-        sys.setswitchinterval(1e-5)
-        try:
-            start = time.monotonic()
-            while not self._ends_within(0.001) and (spent := time.monotonic() - start) < STOPPING:
-                with self._lock:
-                    if not self._cleaning or spent > SPARING:
-                        _raise_in(self._thread, SystemExit)
-                self._wake()
-        finally:
-            sys.setswitchinterval(interval)
+        deadline = time.monotonic() + STOPPING
+        pauses = itertools.cycle([0.001] * BURST + [BREATH])
+        while not self._ends_within(thread, next(pauses)) and time.monotonic() < deadline:
+            if self._may_be_struck(thread):
+                _raise_in(thread, SystemExit)
+            self._wake()
+        return self._ends_within(thread, 0)
+
+    def _may_be_struck(self, thread: threading.Thread) -> bool:
+        """Whether a thread stands in the learner's code, or in what the learner's code called.
+
+        Not in the trace function, which Python takes away when it raises, and not in a function of
+        ours or of the event loop's that has yet to tidy up. The thread cannot move on before the
+        exception is sent: it waits for the interpreter's lock, which this one has just got.
+        """
+        stack = []
+        frame = sys._current_frames().get(thread.ident)
+        while frame is not None:
+            stack.append(frame.f_code)
+            frame = frame.f_back
+        return (
+            not SPARED.isdisjoint(stack[1:])
+            and SPARED.isdisjoint(stack[:1])
+            and Worker._trace.__code__ not in stack
+        )
 
     def _wake(self) -> None:
         loop, task = self._loop, self._task
         if loop is not None and task is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended in the meantime
-                loop.call_soon_threadsafe(task.cancel)
+                loop.call_soon_threadsafe(self._cancel, task)
 
     # In the thread
 
-    def _run(self) -> None:
-        try:
-            self._trace_learners_code()
-            self._live()
-        except BaseException as exc:  # a SystemExit that struck outside the learner's code
-            self.raised = self.raised or exc
-        self._spare(True)
-        self._leave()
-        self._spare(False)
-        for _ in range(CLOSINGS):
-            try:
-                self._trace_learners_code()
-                self._close_left()
-                break
-            except BaseException:  # the SystemExit that ended one of them; the next has its turn
-                continue
-        self._spare(True)
-        self._ended.set()
+    def _cancel(self, task: asyncio.Task) -> None:
+        # Should an exception have struck in the trace function after all, here it comes back, for
+        # the learner's coroutine that goes on next.
+        self._trace_learners_code()
+        task.cancel()
 
     def _trace_learners_code(self) -> None:
         if sys.gettrace() in (None, self._trace):  # a debugger's is left alone
@@ -189,30 +196,40 @@ class Worker:
             raise SystemExit
         return self._trace
 
-    def _spare(self, cleaning: bool) -> None:
-        """Say whether the thread is in code of ours, in which it is not to be stopped."""
-        while self._cleaning is not cleaning:
-            with contextlib.suppress(SystemExit):
-                with self._lock:
-                    self._cleaning = cleaning
-                time.sleep(0)  # one that was sent before strikes here
-
     def _live(self) -> None:
-        # Not a Runner: closing one waits for ever for tasks that swallow their cancellation.
-        self._loop = loop = asyncio.new_event_loop()
-        loop.set_exception_handler(self._note)
-        loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=self._helpers))
-        self._watch_connections(loop)
-        self._task = loop.create_task(self._function())
         try:
+            self._trace_learners_code()
+            # Not a Runner: closing one waits for ever for tasks that swallow their cancellation.
+            self._loop = loop = asyncio.new_event_loop()
+            loop.set_exception_handler(self._note)
+            loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=self._helpers))
+            self._watch_connections(loop)
+            self._task = loop.create_task(self._function())
             self.result = loop.run_until_complete(self._task)
         except BaseException as exc:  # SystemExit included: it is the learner's, or ours
             self.raised = exc
+        finally:
+            self._over.set()
+
+    def _clean_up(self) -> None:
+        self._thread.join()  # one that was given up ends at last when its call returns
+        try:
+            self._leave()
+            for _ in range(CLOSINGS):
+                try:
+                    self._trace_learners_code()
+                    self._close_left()
+                    break
+                except BaseException:  # the SystemExit that ended one; the next has its turn
+                    continue
+        finally:
+            self._over.set()
 
     def _leave(self) -> None:
         loop = self._loop
         if loop is None:
             return
+        self._trace_learners_code()
         try:
             loop.run_until_complete(self._clean())
         except BaseException as exc:  # a learner's task that answers its cancellation this way
@@ -261,6 +278,19 @@ class Worker:
     def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         exc = context.get("exception")
         self.asides.append(context["message"] + (f": {exc!r}" if exc is not None else ""))
+
+
+# What runs the learner's code, and tidies up when that ends.
+SPARED = frozenset(
+    function.__code__
+    for function in (
+        Worker._live,
+        Worker._leave,
+        Worker._close_left,
+        asyncio.BaseEventLoop.run_until_complete,
+        asyncio.BaseEventLoop.run_forever,
+    )
+)
 
 
 def _raise_in(thread: threading.Thread, exception: type[BaseException]) -> None:

@@ -1,1 +1,1 @@
-"""Web services that lessons run in front of the fault server."""
+"""Small programs that the lessons run and measure: web services, and modules with a client."""

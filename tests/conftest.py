@@ -80,6 +80,18 @@ def nothing_left_behind():
     assert not left, f"left behind by this test: {', '.join(left)}"
 
 
+@pytest.fixture
+def no_socket_left():
+    """Fail a test that leaves a socket open, of a client as much as of a server."""
+
+    def sockets():
+        return {(c.fd, c.laddr) for c in psutil.Process().net_connections(kind="tcp")}
+
+    before = sockets()
+    yield
+    assert sockets() <= before
+
+
 def left_behind(threads, sockets):
     """Names of the threads and addresses of the listening sockets that came since then."""
     return [

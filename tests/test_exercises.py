@@ -1,69 +1,25 @@
-"""Every exercise in both directions, and the machinery that judges and stops a learner's code."""
+"""What a learner is told: the four outcomes, hints and solutions."""
 
-import _thread
 import asyncio
 import contextlib
 import dataclasses
 import gc
 import itertools
 import linecache
-import subprocess
 import sys
-import threading
-import time
 import warnings
-from pathlib import Path
 
 import httpx
-import psutil
 import pytest
+from fetch_exercise import FETCH, asks_twice, fetch, returns_none, right
 
 import workbench.exercises as exercises
-from workbench.exercises import check, find, hint, ids, open_solutions, solution, worker
+from workbench.exercises import check, find, hint, ids, open_solutions, solution
 from workbench.exercises.judge import judge
-from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect, still_open
+from workbench.exercises.kit import Wrong, expect, still_open
 from workbench.exercises.message import OUTCOMES
-from workbench.exercises.proof import examine, examine_all
 
-
-async def fetch(url):
-    """Fetch url + "/echo"."""
-    raise NotImplementedError
-
-
-async def right(url):
-    async with httpx.AsyncClient() as client:
-        return (await client.get(url + "/echo")).status_code
-
-
-async def asks_twice(url):
-    async with httpx.AsyncClient() as client:
-        await client.get(url + "/echo")
-        return (await client.get(url + "/echo")).status_code
-
-
-async def returns_none(url):
-    await right(url)
-
-
-async def check_fetch(attempt, server):
-    status = await attempt(server.url)
-    expect(status == 200, "Status 200.", happened=f"It was `{status}`.")
-    expect(attempt.seen.requests == 1, "One request.", happened=f"{attempt.seen.requests} came.")
-
-
-FETCH = Exercise(
-    id="99-1",
-    title="Fetch",
-    task="Write `fetch`.",
-    starter=fetch,
-    hints=["first", "second"],
-    wrong=[WrongAnswer(asks_twice, "2 came"), WrongAnswer(returns_none, "It was `None`")],
-    solution=right,
-    why="It asks once.",
-    check=check_fetch,
-)
-SHORT = dataclasses.replace(FETCH, limit=0.5)
+pytestmark = pytest.mark.usefixtures("no_socket_left")
 
 
 @pytest.fixture
@@ -72,85 +28,6 @@ def fresh(monkeypatch):
     monkeypatch.setattr(exercises, "_progress", type(exercises._progress)(exercises._Progress))
     monkeypatch.setattr(exercises, "_all_open", False)
     monkeypatch.setattr(exercises, "find", lambda exercise_id: FETCH)
-
-
-def sockets():
-    return {(c.fd, c.laddr) for c in psutil.Process().net_connections(kind="tcp")}
-
-
-@pytest.fixture(autouse=True)
-def no_socket_left():
-    """Fail a test that leaves a socket open, of a client as much as of a server."""
-    before = sockets()
-    yield
-    assert sockets() <= before
-
-
-# The exercises of the course
-
-
-@pytest.fixture(scope="module")
-def rows():
-    return {row.id: row for row in examine_all(ids())}
-
-
-@pytest.mark.parametrize("exercise_id", ids())
-def test_both_directions(rows, exercise_id):
-    row = rows[exercise_id]
-    assert not row.problems, "\n".join(row.problems)
-    assert (row.starter, row.solution) == ("not attempted", "correct")
-    assert row.rejected == row.wrong
-
-
-@pytest.mark.parametrize("exercise_id", ids())
-def test_the_learner_sees_one_name(exercise_id):
-    exercise = find(exercise_id)
-    for shown in (exercise.starter, exercise.solution):
-        assert f" {exercise.starter.__name__}(" in exercise.shown(shown) or (
-            f"class {exercise.starter.__name__}" in exercise.shown(shown)
-        )
-
-
-def test_the_command(rows):
-    command = [sys.executable, "-m", "workbench.exercises", "00-1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "00-1      not attempted  8 of 8 rejected    correct        3" in done.stdout
-
-
-def test_the_command_names_what_exists():
-    command = [sys.executable, "-m", "workbench.exercises", "98-7"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "no exercise 98-7; there are: 00-1, " in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"id": "99-2"}, "its file says 99-1, its id 99-2"),
-        ({"why": " "}, "it has no why"),
-        ({"hints": []}, "a hint is missing"),
-        ({"hints": ["first", ""]}, "a hint is missing"),
-        ({"wrong": FETCH.wrong[:1]}, "fewer than 2 wrong answers"),
-        ({"starter": right}, "the solution is not correct"),
-        ({"solution": asks_twice}, "the solution is not correct"),
-        ({"wrong": [*FETCH.wrong, WrongAnswer(right, "x")]}, "right is correct"),
-        ({"wrong": [*FETCH.wrong, WrongAnswer(fetch, "x")]}, "fetch is not attempted"),
-        (
-            {"wrong": [FETCH.wrong[0], WrongAnswer(returns_none, "2 came")]},
-            "does not earn '2 came'",
-        ),
-        ({"wrong": [*FETCH.wrong, WrongAnswer(returns_none, "Status")]}, "earns 'It was `None`'"),
-    ],
-)
-def test_the_proof_sees_what_falls_short(change, words):
-    row = examine(dataclasses.replace(FETCH, **change), "99-1")
-    assert any(words in problem for problem in row.problems), row.problems
-
-
-def test_the_example_holds():
-    assert examine(FETCH, "99-1").problems == ()
 
 
 # The four outcomes
@@ -549,200 +426,6 @@ def test_a_task_that_cannot_be_cancelled_is_left(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-# Time limits
-
-
-async def hangs(url):
-    await asyncio.Event().wait()
-
-
-async def hangs_and_swallows(url):
-    while True:
-        try:
-            await asyncio.sleep(3600)
-        except:  # noqa: E722
-            continue
-
-
-async def hangs_in_many_tasks(url):
-    await asyncio.gather(*(hangs_and_swallows(url) for _ in range(5)))
-
-
-async def loops(url):
-    while True:
-        pass
-
-
-async def loops_and_swallows(url):
-    number = 0
-    while True:
-        try:
-            number += 1
-        except:  # noqa: E722
-            continue
-
-
-async def loops_in_a_task(url):
-    task = asyncio.create_task(loops_and_swallows(url))
-    await task
-
-
-async def tries_for_ever(url):
-    while True:
-        try:
-            async with httpx.AsyncClient() as client:
-                return await client.get(url + "/faults/reset")
-        except:  # noqa: E722
-            continue
-
-
-async def sleeps_and_swallows(url):
-    while True:
-        try:
-            time.sleep(0.01)
-        except:  # noqa: E722
-            continue
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        hangs,
-        hangs_and_swallows,
-        hangs_in_many_tasks,
-        loops,
-        loops_and_swallows,
-        loops_in_a_task,
-        sleeps_and_swallows,
-        tries_for_ever,
-    ],
-)
-def test_a_time_limit(answer, capfd):
-    report = judge(SHORT, answer)
-    assert report.outcome == "error"
-    assert "Your function did not finish within 0.5 s, so it was stopped." in repr(report)
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("answer", "line"),
-    [(hangs, "line 2 of your function: `await asyncio.Event"), (loops, "of your function: `")],
-)
-def test_a_time_limit_names_the_line(answer, line):
-    assert line in repr(judge(SHORT, answer))
-
-
-def test_a_blocked_call_is_told_honestly(monkeypatch):
-    monkeypatch.setattr(worker, "STOPPING", 0.3)
-    blocked = threading.Event()
-    threads = []
-
-    async def answer(url):
-        threads.append(threading.current_thread())
-        # The wait for a lock cannot be interrupted either, and can be ended here.
-        blocked.wait()
-        await hangs(url)
-
-    report = judge(SHORT, answer)
-    assert report.outcome == "error"
-    assert "could not be stopped" in repr(report)
-    assert "restarting the kernel ends it" in repr(report)
-    assert "line 4 of your function: `blocked.wait()`" in repr(report)
-    assert threads[0].is_alive()
-    blocked.set()
-    for thread in [t for t in threading.enumerate() if t.name == threads[0].name]:
-        thread.join(5)
-        assert not thread.is_alive()
-
-
-def test_a_blocked_helper_thread_is_told(monkeypatch):
-    release = threading.Event()
-
-    async def answer(url):
-        asyncio.get_running_loop().run_in_executor(None, release.wait)
-        return await right(url)
-
-    report = judge(FETCH, answer)
-    assert report.outcome == "error"
-    assert "left a thread running" in repr(report)
-    release.set()
-
-
-def test_an_interrupt_stops_the_answer_and_comes_out():
-    running = threading.Event()
-    ended = []
-
-    async def answer(url):
-        running.set()
-        try:
-            await asyncio.sleep(3600)
-        finally:
-            ended.append(True)
-
-    def interrupt():
-        running.wait()
-        _thread.interrupt_main()
-
-    interrupter = threading.Thread(target=interrupt)
-    interrupter.start()
-    with pytest.raises(KeyboardInterrupt):
-        judge(FETCH, answer)
-    interrupter.join()
-    assert ended == [True]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("exercise-")]
-
-
-def test_the_answer_runs_in_a_thread_of_its_own():
-    names = []
-
-    async def answer(url):
-        names.append(threading.current_thread().name)
-        return await right(url)
-
-    judge(FETCH, answer)
-    assert names[0].startswith("exercise-99-1")
-    assert threading.current_thread().name not in names
-
-
-# In a running event loop, and under nest_asyncio
-
-
-@pytest.mark.anyio
-async def test_while_a_loop_runs():
-    ticks = asyncio.create_task(asyncio.sleep(0))
-    assert judge(FETCH, right).outcome == "correct"
-    assert judge(SHORT, hangs).outcome == "error"
-    await ticks
-
-
-def test_after_nest_asyncio():
-    source = f"""
-import asyncio, nest_asyncio
-nest_asyncio.apply()
-import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from workbench.exercises import check, find
-from workbench.exercises.judge import judge
-from test_exercises import FETCH, SHORT, hangs, loops_and_swallows, right
-
-async def cell():
-    for exercise_id in ("00-1", "02-1", "02-3"):
-        exercise = find(exercise_id)
-        print(check(exercise_id, exercise.solution).outcome)
-        print(check(exercise_id, exercise.starter).outcome)
-    print(judge(FETCH, right).outcome)
-    print("did not finish" in repr(judge(SHORT, hangs)))
-    print("did not finish" in repr(judge(SHORT, loops_and_swallows)))
-
-asyncio.run(cell())
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    expected = ["correct", "not attempted"] * 3 + ["correct", "True", "True"]
-    assert done.stdout.split("\n")[:-1] == expected
-
-
 # Hints and solutions
 
 
@@ -822,14 +505,3 @@ def test_a_check_without_async_answers():
     assert judge(exercise, lambda number: number).outcome == "wrong"
     assert judge(exercise, lambda number: ...).outcome == "not attempted"
     assert "`fetch" not in repr(judge(exercise, lambda: 4))
-
-
-def test_a_blocking_answer_is_given_up_soon_after_it_returns():
-    """A short blocking call is late, and over when the report is there."""
-
-    async def answer(url):
-        time.sleep(1)
-
-    report = judge(SHORT, answer)
-    assert "did not finish within 0.5 s" in repr(report)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("exercise-")]

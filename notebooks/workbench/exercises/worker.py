@@ -7,10 +7,12 @@ event loop, so that none of this reaches the kernel's.
 import asyncio
 import contextlib
 import ctypes
+import gc
 import itertools
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -89,6 +91,12 @@ class Worker:
         self._cleaner.start()
         if ended and (self._ends_within(self._cleaner, SPARING) or self._stop(self._cleaner)):
             self.stopped = self._gone_within(CLEANING)
+        if self._stopping:
+            # What was struck down half-made, a socket without a transport for one, is still
+            # referred to by the traceback. Nobody is to be warned of that.
+            self.raised = None
+            with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+                gc.collect()
         # A cleaner that was stopped has left the loop to us.
         if self.stopped and self._loop is not None:
             self._loop.close()

@@ -1,0 +1,459 @@
+"""Lesson 09: what a client's lifetime does to a FastAPI service, and how to stream through one."""
+
+import asyncio
+import gc
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import BackgroundTasks, Depends, FastAPI, Request
+from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
+
+from server.local import LocalServer
+from services import gateway
+from workbench.exercises import find
+from workbench.exercises.judge import judge
+from workbench.service import serve
+from workbench.trials import run_trials
+
+pytestmark = pytest.mark.anyio
+Client = gateway.Client
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    with LocalServer(timeout_keep_alive=60) as running:
+        yield running
+
+
+async def five_at_once(service, upstream, gate, rounds=2):
+    """Send five requests that stand at a gate together, then five at a time; return statuses."""
+
+    async def get():
+        response = await service.caller.get(f"/answers/faults/hold?gate={gate}")
+        return response.status_code
+
+    async def open_gate():
+        await upstream.gates.reached(gate, 5)
+        upstream.gates.open(gate)
+
+    opening = asyncio.create_task(open_gate())
+    tally = await run_trials(get, 5 * rounds, at_once=5)
+    await opening
+    return tally.results
+
+
+async def one_by_one(service, n=8):
+    return [(await service.caller.get("/answers/echo")).status_code for _ in range(n)]
+
+
+def client_per_request(upstream):
+    async def get_client():
+        async with httpx.AsyncClient(base_url=upstream.url, verify=False) as client:
+            yield client
+
+    return get_client
+
+
+def with_global(client, *, closed_at_stop):
+    """A service whose client was made before it started."""
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+        if closed_at_stop:
+            await client.aclose()
+
+    app = FastAPI(lifespan=lifespan)
+    app.include_router(gateway.routes)
+    # As a route that names the global, but without FastAPI's cache keeping the client alive.
+    app.state.client = client
+    app.dependency_overrides[gateway.get_client] = client_of_app
+    return app
+
+
+async def client_of_app(request: Request):
+    return request.app.state.client
+
+
+# Lifetimes
+
+
+async def test_the_articles_dependency_opens_a_connection_for_each_request(upstream):
+    app = gateway.create_app(upstream.url)
+    app.dependency_overrides[gateway.get_client] = client_per_request(upstream)
+    with upstream.ledger.watch() as seen:
+        async with serve(app) as service:
+            assert await five_at_once(service, upstream, "per-request") == [200] * 10
+    assert (seen.connections, seen.closed) == (10, 10)
+
+
+async def test_the_lifespan_shares_connections_and_closes_them_at_the_stop(upstream):
+    app = gateway.create_app(upstream.url)
+    for start in ("first", "second"):
+        with upstream.ledger.watch() as seen:
+            async with serve(app) as service:
+                assert await five_at_once(service, upstream, f"lifespan-{start}") == [200] * 10
+                upstream.ledger.settle()
+                assert (seen.connections, seen.closed) == (5, 0)
+        assert seen.closed == 5
+        assert {event.by for event in seen.events if event.kind == "closed"} == {"client"}
+
+
+# The sockets of a loop that is gone can only be closed by the garbage collector, which warns.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+async def test_a_global_client_costs_the_second_start_a_request_per_connection(upstream):
+    app = with_global(httpx.AsyncClient(base_url=upstream.url, verify=False), closed_at_stop=False)
+    with upstream.ledger.watch() as seen:
+        async with serve(app) as service:
+            assert await five_at_once(service, upstream, "global") == [200] * 10
+    assert (seen.connections, seen.closed) == (5, 0)
+    async with serve(app) as service:
+        assert await one_by_one(service) == [500] * 5 + [200] * 3
+    assert {repr(error) for error in service.errors} == {"RuntimeError('Event loop is closed')"}
+    service.errors.clear()
+    del app
+    gc.collect()
+
+
+async def test_a_global_client_that_the_stop_has_closed_fails_always(upstream):
+    app = with_global(httpx.AsyncClient(base_url=upstream.url, verify=False), closed_at_stop=True)
+    with upstream.ledger.watch() as seen:
+        async with serve(app) as service:
+            assert await one_by_one(service) == [200] * 8
+    assert (seen.connections, seen.closed) == (1, 1)
+    async with serve(app) as service:
+        assert await one_by_one(service) == [500] * 8
+    assert "the client has been closed" in str(service.errors[0])
+
+
+# Streams
+
+
+async def too_early(path: str, request: Request, client: Client):
+    async with client.stream("GET", "/" + path, params=request.query_params) as response:
+        return StreamingResponse(response.aiter_bytes())
+
+
+async def function_scope(
+    response: Annotated[httpx.Response, Depends(gateway.opened, scope="function")],
+):
+    return StreamingResponse(response.aiter_bytes(), response.status_code)
+
+
+async def generator(path: str, request: Request, client: Client):
+    async def body():
+        async with client.stream("GET", "/" + path, params=request.query_params) as response:
+            async for piece in response.aiter_bytes():
+                yield piece
+
+    return StreamingResponse(body())
+
+
+async def background(path: str, request: Request, client: Client):
+    asked = client.build_request("GET", "/" + path, params=request.query_params)
+    response = await client.send(asked, stream=True)
+    if "fails" in request.headers:
+        raise KeyError
+    ending = BackgroundTask(response.aclose)
+    return StreamingResponse(response.aiter_bytes(), response.status_code, background=ending)
+
+
+async def fails_in_dependency(response: Annotated[httpx.Response, Depends(gateway.opened)]):
+    raise KeyError
+
+
+def streaming(upstream):
+    app = gateway.create_app(upstream.url)
+    for form in (too_early, function_scope, generator, background, fails_in_dependency):
+        app.get(f"/{form.__name__}/{{path:path}}")(form)
+    return app
+
+
+async def download(service, path):
+    size, problem = 0, None
+    async with service.caller.stream("GET", path) as response:
+        try:
+            async for piece in response.aiter_bytes():
+                size += len(piece)
+        except httpx.RemoteProtocolError as error:
+            problem = str(error)
+    return response.status_code, size, problem
+
+
+BROKEN = "peer closed connection without sending complete message body (incomplete chunked read)"
+
+
+@pytest.mark.parametrize("size", [0, 2, 300_000])
+@pytest.mark.parametrize("form", ["too_early", "function_scope"])
+async def test_a_stream_closed_before_its_body_gives_200_and_nothing(upstream, form, size):
+    async with serve(streaming(upstream)) as service:
+        assert await download(service, f"/{form}/bytes?size={size}") == (200, 0, BROKEN)
+    assert [type(error) for error in service.errors] == [httpx.StreamClosed]
+
+
+@pytest.mark.parametrize(
+    ("form", "missing"), [("generator", 200), ("background", 404), ("files", 404)]
+)
+async def test_a_stream_that_stays_open_arrives_whole(upstream, form, missing):
+    async with serve(streaming(upstream)) as service:
+        assert await download(service, f"/{form}/bytes?size=300000") == (200, 300_000, None)
+        assert (await download(service, f"/{form}/status?code=404"))[0] == missing
+        assert (await download(service, f"/{form}/faults/truncated"))[2] == BROKEN
+
+
+@pytest.mark.parametrize("form", ["generator", "background", "files"])
+@pytest.mark.parametrize("path", ["drip?pieces=1000&gap=0.03", "bytes?size=32000000"])
+async def test_a_caller_that_leaves_ends_the_upstreams_connection(upstream, form, path):
+    async with serve(streaming(upstream)) as service:
+        before = upstream.ledger.totals()["closed"]
+        async with service.caller.stream("GET", f"/{form}/{path}") as response:
+            await anext(response.aiter_bytes())
+        await asyncio.to_thread(
+            upstream.ledger.wait_until, lambda ledger: ledger.totals()["closed"] > before
+        )
+
+
+async def test_an_error_before_the_answer_leaks_unless_a_block_ends_the_stream(upstream):
+    async with serve(streaming(upstream)) as service:
+        left = {}
+        for form in ("background", "fails_in_dependency"):
+            with upstream.ledger.watch() as seen:
+                for _ in range(3):
+                    path = f"/{form}/drip?pieces=2&gap=0"
+                    response = await service.caller.get(path, headers={"fails": "yes"})
+                    assert response.status_code == 500
+            left[form] = seen.connections - seen.closed
+    assert left == {"background": 3, "fails_in_dependency": 0}
+
+
+# After the answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "shared", "expected"),
+    [
+        ("task", False, ["ReadError", "RuntimeError"]),
+        ("background", False, ["noted"]),
+        ("task", True, ["noted"]),
+        ("background", True, ["noted"]),
+    ],
+)
+async def test_work_after_the_answer(upstream, kind, shared, expected):
+    gate, running, audits = f"{kind}-{shared}", set(), []
+    finished = asyncio.Event()
+    here = asyncio.get_running_loop()
+
+    async def audit(client):
+        for _ in range(2):
+            try:
+                await client.post("/faults/hold", params={"gate": gate})
+                audits.append("noted")
+                break
+            except Exception as error:
+                audits.append(type(error).__name__)
+        here.call_soon_threadsafe(finished.set)
+
+    app = gateway.create_app(upstream.url)
+    if not shared:
+        app.dependency_overrides[gateway.get_client] = client_per_request(upstream)
+
+    @app.post("/task")
+    async def with_task(client: Client):
+        running.add(asyncio.create_task(audit(client)))
+        await upstream.gates.reached(gate)
+
+    @app.post("/background")
+    async def with_background_task(client: Client, tasks: BackgroundTasks):
+        tasks.add_task(audit, client)
+
+    async with serve(app) as service:
+        assert (await service.caller.post(f"/{kind}")).status_code == 200
+        if expected == ["noted"]:
+            await upstream.gates.reached(gate)
+            upstream.gates.open(gate)
+        async with asyncio.timeout(5):
+            await finished.wait()
+    assert audits == expected
+
+
+# Whose failure it is
+
+
+def request_errors(base=httpx.RequestError):
+    for kind in base.__subclasses__():
+        yield from request_errors(kind)
+        yield kind
+
+
+@pytest.mark.parametrize("kind", sorted(set(request_errors()), key=lambda kind: kind.__name__))
+async def test_what_httpx_raises_is_the_upstreams_failure(kind):
+    def fail(request):
+        raise kind("", request=request)
+
+    status = 504 if issubclass(kind, httpx.TimeoutException) else 502
+    response = await get("/answers/echo", answered_by=fail)
+    assert (response.status_code, response.json()) == (status, {"upstream": kind.__name__})
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+async def test_an_error_status_of_the_upstream_is_a_502(status):
+    response = await get("/answers/echo", answered_by=lambda request: httpx.Response(status))
+    assert response.status_code == 502
+
+
+async def test_without_its_handler_the_gateway_answers_500_and_cuts_the_caller_off(upstream):
+    for handler in (True, False):
+        app = gateway.create_app(upstream.url)
+        if not handler:
+            del app.exception_handlers[httpx.HTTPError]
+        async with serve(app, headers={}) as service:
+            response = await service.caller.get("/answers/faults/reset")
+            assert response.status_code == (502 if handler else 500)
+            if handler:
+                service.ledger.settle()
+                assert service.ledger.totals()["closed"] == 0
+            else:
+                service.ledger.wait_until(lambda ledger: ledger.totals()["closed"] == 1)
+                assert service.ledger.events[-1].by == "server"
+
+
+# Tests without a network
+
+
+async def get(path, answered_by):
+    app = gateway.create_app("http://upstream")
+
+    async def fake_client():
+        transport = httpx.MockTransport(answered_by)
+        async with httpx.AsyncClient(transport=transport, base_url="http://upstream") as client:
+            yield client
+
+    app.dependency_overrides[gateway.get_client] = fake_client
+    return await call(app, path)
+
+
+async def call(app, path):
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as caller:
+        return await caller.get(path)
+
+
+async def test_a_test_without_a_network_needs_only_an_override():
+    response = await get("/answers/tea", lambda request: httpx.Response(200, json=request.url.path))
+    assert response.json() == "/tea"
+
+
+async def test_asgi_transport_does_not_pass_the_lifespans_state_on(upstream):
+    app = gateway.create_app(upstream.url)
+    with pytest.raises(AttributeError, match="no attribute 'client'"):
+        await call(app, "/answers/echo")
+    async with app.router.lifespan_context(app) as state:
+        with pytest.raises(AttributeError, match="no attribute 'client'"):
+            await call(app, "/answers/echo")
+        app.dependency_overrides[gateway.get_client] = lambda: state["client"]
+        assert (await call(app, "/answers/echo")).status_code == 200
+
+
+# The plumbing
+
+
+async def test_serve_keeps_what_the_application_raises_and_stops_it():
+    app = FastAPI()
+
+    @app.get("/")
+    async def fail():
+        raise ValueError("mine")
+
+    with pytest.raises(LookupError):
+        async with serve(app) as service:
+            assert (await service.caller.get("/")).status_code == 500
+            raise LookupError
+    assert [repr(error) for error in service.errors] == ["ValueError('mine')"]
+    async with httpx.AsyncClient(verify=False) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(service.url)
+
+
+async def test_serve_says_why_an_application_does_not_start():
+    @asynccontextmanager
+    async def lifespan(app):
+        raise ValueError("no database")
+        yield
+
+    with pytest.raises(RuntimeError, match="did not start: ValueError: no database"):
+        async with serve(FastAPI(lifespan=lifespan)):
+            pass
+
+
+# Other correct answers to the exercises
+
+
+def client_in_the_apps_state(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.client = httpx.AsyncClient(base_url=upstream)
+        try:
+            yield
+        finally:
+            await app.state.client.aclose()
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/echo")
+    async def echo(request: Request):
+        return (await request.app.state.client.get("/echo")).json()
+
+    return app
+
+
+def a_fresh_global_at_each_start(upstream):
+    clients = {}
+
+    @asynccontextmanager
+    async def lifespan(app):
+        async with httpx.AsyncClient() as clients["client"]:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/echo")
+    async def echo(client: Annotated[httpx.AsyncClient, Depends(lambda: clients["client"])]):
+        return (await client.get(upstream + "/echo")).json()
+
+    return app
+
+
+async def closes_in_the_generator(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+
+    async def body():
+        try:
+            async for piece in upstream.aiter_raw():
+                yield piece
+        finally:
+            await upstream.aclose()
+
+    return StreamingResponse(body(), upstream.status_code)
+
+
+async def enters_by_hand(client, url):
+    opening = client.stream("GET", url)
+    upstream = await opening.__aenter__()
+    ending = BackgroundTask(opening.__aexit__, None, None, None)
+    return StreamingResponse(upstream.aiter_bytes(), upstream.status_code, background=ending)
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer"),
+    [
+        ("09-1", client_in_the_apps_state),
+        ("09-1", a_fresh_global_at_each_start),
+        ("09-2", closes_in_the_generator),
+        ("09-2", enters_by_hand),
+    ],
+)
+def test_other_correct_answers_are_accepted(exercise_id, answer):
+    assert judge(find(exercise_id), answer).outcome == "correct"

@@ -41,7 +41,8 @@ def test_a_lesson_checks_its_own_exercises_as_they_are_given(path):
     own = {exercise_id for exercise_id in ids() if exercise_id.startswith(f"{lesson}-")}
     found = checked(path)
     assert set(found) == own
-    assert own, f"{path.name} has no exercise"
+    # The last lesson's exercise is a file, which workbench.capstone judges.
+    assert own or lesson == "11", f"{path.name} has no exercise"
     for exercise_id, definition in found.items():
         source = textwrap.dedent(inspect.getsource(find(exercise_id).starter))
         assert definition == ast.dump(ast.parse(source).body[0]), exercise_id

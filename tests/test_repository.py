@@ -68,7 +68,12 @@ def test_what_is_imported_is_required():
     distributions = packages_distributions()
     missing = set()
     for path in sources():
-        own = {"server", "workbench", *(sibling.stem for sibling in path.parent.iterdir())}
+        own = {
+            "server",
+            "services",
+            "workbench",
+            *(sibling.stem for sibling in path.parent.iterdir()),
+        }
         for module in imported(path) - own - sys.stdlib_module_names:
             names = {name.lower().replace("_", "-") for name in distributions.get(module, ())}
             if not required & names:

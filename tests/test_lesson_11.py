@@ -1,0 +1,246 @@
+"""Lesson 11: the judge finds the five bugs, takes right repairs, and says what it cannot run."""
+
+from pathlib import Path
+
+import pytest
+from repairs.wrong import LONG_IDLE, Repair, endpoint
+
+from services import __file__ as services_file
+from workbench import exercises
+from workbench.capstone import help, hint, judge, replay, solution, working_copy
+from workbench.capstone.bugs import BUGS
+from workbench.capstone.help import REPAIRED
+from workbench.capstone.lines import Line
+from workbench.capstone.report import FILES, Judgement
+from workbench.capstone.schedule import make_schedule
+from workbench.capstone.working_copy import NAME, ORIGINAL
+
+RIGHT = [REPAIRED, *sorted(Path(__file__).with_name("repairs").glob("*_*.py"))]
+RED = [
+    "requests lost after a pause",
+    "requests lost after misses",
+    "longest answer",
+    "streaming answer",
+    "connections opened under load",
+    "connections held at the end",
+]
+
+
+def put_back(*edits):
+    return Repair("one bug left", edits, (), "")
+
+
+def as_it_was(name):
+    return (endpoint(name, REPAIRED), endpoint(name, ORIGINAL))
+
+
+# The right service with one of the bugs, in the order of BUGS.
+ONE_LEFT = [
+    put_back(as_it_was("delivery")),
+    put_back(as_it_was("catalogue")),
+    put_back(LONG_IDLE),
+    put_back(as_it_was("stock")),
+    put_back(as_it_was("reviews")),
+]
+
+
+@pytest.fixture(autouse=True)
+def no_progress(monkeypatch):
+    """Each test is a learner who has just begun."""
+    monkeypatch.setattr(help, "_given", type(help._given)())
+    for name, value in (("_tries", 0), ("_asked", False), ("_solved", False)):
+        monkeypatch.setattr(help, name, value)
+
+
+# The judge on the service as it is, repaired, and half repaired
+
+
+@pytest.mark.anyio
+async def test_the_untouched_service_fails_in_six_lines():
+    judgement = await judge(ORIGINAL)
+    assert judgement.outcome == "wrong"
+    assert judgement.failed == RED
+    seen = {line.looked_at: line.seen for line in judgement.lines}
+    assert seen["requests lost under load"] == "0 of 28"
+    assert seen["requests lost after a pause"] == "4 of 4"
+    assert seen["requests lost after misses"] == "4 of 14"
+    assert seen["streaming answer"] == "broken off after 0 bytes"
+    assert seen["connections opened under load"] == "12 for 28"
+    assert seen["connections held at the end"] == "10"
+    for words in ("Server disconnected", "PoolTimeout('')", "StreamClosed", "10 last asked"):
+        assert words in repr(judgement)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+async def test_right_repairs_are_accepted_whatever_their_form(path):
+    judgement = await judge(path)
+    assert judgement.outcome == "correct", judgement
+    seen = {line.looked_at: line.seen for line in judgement.lines}
+    assert seen["connections opened under load"] == "4 for 28"
+
+
+@pytest.mark.anyio
+async def test_another_seed_is_another_order_with_the_same_result():
+    assert make_schedule(12).mixed != make_schedule(11).mixed
+    assert make_schedule(12) == make_schedule(12)
+    assert (await judge(ORIGINAL, seed=12)).failed == RED
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("left", "bug"),
+    list(zip(ONE_LEFT, BUGS, strict=True)),
+    ids=["client per call", "stream", "keep-alive", "leak", "no total"],
+)
+async def test_each_bug_shows_in_the_lines_that_its_hints_are_for(left, bug, tmp_path):
+    judgement = await judge(left.write(tmp_path))
+    assert judgement.failed
+    assert set(judgement.failed) <= set(bug.shows_in)
+    assert judgement.failed[0] in RED
+
+
+def test_the_bugs_show_in_all_red_lines_and_in_no_line_twice():
+    shown = [line for bug in BUGS for line in bug.shows_in]
+    assert len(shown) == len(set(shown))
+    assert set(RED) <= set(shown)
+
+
+# Terrible services
+
+
+def write(tmp_path, source):
+    path = tmp_path / "my_storefront.py"
+    path.write_text(source, encoding="utf-8")
+    return path
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("x = 1\ndef f(:\n", "my_storefront.py, line 2: SyntaxError: invalid syntax"),
+        ("x = 1\n\nimport no_such_thing\n", "line 3: ModuleNotFoundError: No module named"),
+        ("def f():\n    return 1 / 0\n\nf()\n", "line 2: ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
+        ("application = 1\n", "has no `app`"),
+        ("app = 1\n", "is no ASGI application, but int"),
+        (
+            "from fastapi import FastAPI\n"
+            "async def lifespan(app):\n    raise LookupError('no shop')\n    yield\n"
+            "app = FastAPI(lifespan=lifespan)\n",
+            "does not start",
+        ),
+    ],
+    ids=["syntax", "import", "deep", "exit", "no app", "no application", "no start"],
+)
+async def test_a_file_that_does_not_start_is_named_with_its_line(source, words, tmp_path):
+    judgement = await judge(write(tmp_path, source))
+    assert judgement.outcome == "error"
+    assert words in judgement.title
+    assert str(tmp_path) not in repr(judgement)
+
+
+@pytest.mark.anyio
+async def test_a_missing_file_and_one_that_is_no_text(tmp_path):
+    path = tmp_path / "my_storefront.py"
+    assert "There is no file my_storefront.py" in (await judge(path)).title
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "not UTF-8" in (await judge(path)).title
+
+
+@pytest.mark.anyio
+async def test_a_service_that_never_answers_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(replay, "PATIENCE", 0.3)
+    monkeypatch.setattr(replay, "BUDGET", 1.0)
+    source = (
+        "import asyncio\n"
+        "async def app(scope, receive, send):\n"
+        "    if scope['type'] == 'http':\n        await asyncio.sleep(3600)\n"
+    )
+    judgement = await judge(write(tmp_path, source))
+    assert {"requests lost under load", "streaming answer"} <= set(judgement.failed)
+    assert "the judge's time was up" in repr(judgement)
+
+
+@pytest.mark.anyio
+async def test_the_file_is_read_anew_each_time(tmp_path):
+    path = write(tmp_path, "app = 1\n")
+    assert "no ASGI application" in (await judge(path)).title
+    write(tmp_path, "app = {}\n")
+    assert "but dict" in (await judge(path)).title
+
+
+# The copy, hints and the solution
+
+
+@pytest.mark.anyio
+async def test_an_untouched_copy_is_not_attempted(tmp_path):
+    path = working_copy(tmp_path)
+    assert path.read_text(encoding="utf-8") == ORIGINAL.read_text(encoding="utf-8")
+    path.write_text("# mine\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert (await judge(path)).outcome == "not attempted"
+
+
+def test_a_copy_is_never_overwritten(tmp_path):
+    path = working_copy(tmp_path)
+    path.write_text("mine", encoding="utf-8")
+    assert working_copy(tmp_path).read_text(encoding="utf-8") == "mine"
+
+
+def test_git_ignores_the_copy(git):
+    name = f"notebooks/{NAME}"
+    assert git("check-ignore", name).strip() == name
+
+
+def test_hints_come_in_order_and_end():
+    first, second, third = (hint("streaming answer") for _ in range(3))
+    assert "hint 1 of 3" in first.title
+    assert "hint 3 of 3" in third.title
+    assert len({str(first), str(second), str(third)}) == 3
+    assert "no more hints" in hint("streaming answer").title
+    with pytest.raises(ValueError, match="there are some for: connections opened"):
+        hint("the weather")
+
+
+def test_the_solution_is_closed_until_it_is_asked_for_twice():
+    assert "still closed" in solution().title
+    assert "a solution" in solution().title
+
+
+@pytest.mark.anyio
+async def test_the_solution_opens_after_three_tries(tmp_path):
+    for _ in range(exercises.TRIES):
+        await judge(write(tmp_path, "app = 1\n"))
+    shown = str(solution())
+    assert "a solution" in shown
+    assert "+    async with asyncio.timeout(ANSWER_WITHIN):" in shown
+
+
+def test_an_instructor_opens_it_with_all_others(monkeypatch):
+    monkeypatch.setattr(exercises, "_all_open", True)
+    assert "a solution" in solution().title
+
+
+def test_judging_the_original_is_no_try():
+    help.note_try(Judgement("", outcome="not attempted"))
+    assert "0 of 3 tries" in str(solution())
+
+
+# The service and the table
+
+
+def test_the_service_gives_nothing_away():
+    source = ORIGINAL.read_text(encoding="utf-8")
+    assert not [line for line in source.splitlines() if line.lstrip().startswith("#")]
+    assert 90 < len(source.splitlines()) < 130
+    assert ORIGINAL.parent == Path(services_file).parent
+
+
+def test_each_line_links_to_a_lesson_that_is_numbered_so():
+    line = Line("a < b", "1", "0", "04", False, ["<b>"])
+    shown = Judgement("t", [line])._repr_html_()
+    assert 'href="04-stale-connections.ipynb"' in shown
+    assert "a &lt; b" in shown
+    assert "<b>" not in shown.replace("<b>NO</b>", "")
+    assert all(name.startswith(number) for number, name in FILES.items())

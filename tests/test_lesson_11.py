@@ -188,6 +188,11 @@ def test_a_copy_is_never_overwritten(tmp_path):
     assert working_copy(tmp_path).read_text(encoding="utf-8") == "mine"
 
 
+def test_the_lesson_was_stored_beside_an_untouched_copy():
+    lesson = (Path(services_file).parent.parent / "11-capstone.ipynb").read_text(encoding="utf-8")
+    assert f'"{NAME}: not attempted, it is still as it was given.' in lesson
+
+
 def test_git_ignores_the_copy(git):
     name = f"notebooks/{NAME}"
     assert git("check-ignore", name).strip() == name

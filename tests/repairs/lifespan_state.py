@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-ANSWER_WITHIN = 0.6
+ANSWER_WITHIN = 0.9
 
 
 class State(TypedDict):

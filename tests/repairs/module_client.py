@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 client = httpx.AsyncClient(
     base_url=os.environ["UPSTREAM_URL"],
-    timeout=httpx.Timeout(0.6, pool=None),
+    timeout=httpx.Timeout(0.9, pool=None),
     limits=httpx.Limits(max_connections=10, max_keepalive_connections=6, keepalive_expiry=0.5),
 )
 places = asyncio.Semaphore(10)
@@ -32,7 +32,7 @@ app = FastAPI(lifespan=lifespan)
 async def keep_the_promise(request: Request, call_next) -> Response:
     """End what takes too long. A stream counts until it begins."""
     try:
-        async with asyncio.timeout(0.6):
+        async with asyncio.timeout(0.9):
             return await call_next(request)
     except TimeoutError as error:
         return JSONResponse({"detail": repr(error)}, 504)

@@ -65,7 +65,7 @@ class StockSystem:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async with StockSystem(os.environ["UPSTREAM_URL"], answer_within=0.6) as app.state.shop:
+    async with StockSystem(os.environ["UPSTREAM_URL"], answer_within=0.9) as app.state.shop:
         yield
 
 

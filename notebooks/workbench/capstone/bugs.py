@@ -64,11 +64,11 @@ BUGS = (
         ("longest answer", "wrong statuses"),
         (
             "Reviews came one line at a time. Which of httpx's four limits ends that?",
-            "None: `read` starts anew with each piece. `timeout=0.6` is not a total. (Lesson 10)",
+            "None: `read` starts anew with each piece. `timeout=0.9` is not a total. (Lesson 10)",
             "Put `async with asyncio.timeout(...)` around the request. It raises `TimeoutError`, "
             "which is not httpx's `TimeoutException`: it must become a 504, too.",
         ),
-        "`timeout=0.6` bounds each wait and not their sum. `asyncio.timeout` bounds the sum, and "
+        "`timeout=0.9` bounds each wait and not their sum. `asyncio.timeout` bounds the sum, and "
         "its `TimeoutError` is answered with 504 like the others.",
     ),
 )

@@ -16,8 +16,8 @@ SEED = 11
 async def judge(path: str | Path, seed: int = SEED) -> Judgement:
     """Start the service in a file, put the schedule of a seed to it, and return the judgement.
 
-    The same seed is the same schedule: load, then faults, a pause, misses, shutdown. It takes 2 to
-    4 s, and some 15 s for a service that answers nothing. A file that cannot be started is judged,
+    The same seed is the same schedule: load, then faults, a pause, misses, shutdown. It takes 3 to
+    6 s, and some 15 s for a service that answers nothing. A file that cannot be started is judged,
     too: its `outcome` is "error", and its title names the line. An untouched copy of the original
     is not run: its `outcome` is "not attempted".
     """

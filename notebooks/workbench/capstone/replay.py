@@ -19,10 +19,10 @@ from workbench.capstone.loading import Unusable, line_of, loaded
 from workbench.capstone.schedule import AT_ONCE, FIRST, LAST, SECOND, Call, Schedule
 from workbench.capstone.upstream import KEEP_ALIVE, create_upstream, half
 
-PATIENCE = 3.0  # seconds that the judge waits for an answer
+PATIENCE = 4.0  # seconds that the judge waits for an answer
 BUDGET = 12.0  # seconds that all answers together may take
 GATHERING = 0.5  # seconds that a burst may take to arrive; less than an answer may
-LATE = 1.5  # seconds that the reviews on a drip take at least
+LATE = 2.0  # seconds that the reviews on a drip take at least
 PAUSE = KEEP_ALIVE + 0.2  # seconds
 CLOSING = 1.0  # seconds that the FINs of a service that has stopped may take
 

@@ -18,7 +18,7 @@ from workbench.figures import OKABE_ITO, WIDTH, Picture, house_style, set_title
 
 BAR = {"facecolor": OKABE_ITO["sky blue"], "edgecolor": "white"}
 DOT = {"marker": "o", "markersize": 4, "color": OKABE_ITO["black"], "linestyle": "", "alpha": 0.5}
-RATIO = {"horizontalalignment": "right", "verticalalignment": "center", "fontweight": "bold"}
+RATIO = {"horizontalalignment": "left", "verticalalignment": "center", "fontweight": "bold"}
 
 
 class Timings:
@@ -56,14 +56,14 @@ class Timings:
         with house_style():
             figure = Figure(figsize=(WIDTH, 1.3 + 0.6 * len(self.seconds)))
             axes = figure.subplots()
-            right = 1.35 * max(self.median(name) for name in self.seconds) * 1000
+            right = 1.3 * max(self.median(name) for name in self.seconds) * 1000
             for row, (name, times) in enumerate(self.seconds.items()):
                 length = self.median(name) * 1000
                 axes.barh(row, length, height=0.6, **BAR)
                 axes.plot([time * 1000 for time in times], [row] * len(times), **DOT)
                 ratio = self.ratio(name, to)
                 words = "1" if name == to else f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.1f} ×"
-                axes.text(0.99, row, words, transform=axes.get_yaxis_transform(), **RATIO)
+                axes.text(1.01, row, words, transform=axes.get_yaxis_transform(), **RATIO)
             axes.set_xlim(0, right)  # a call that took far longer is not shown
             axes.set_yticks(range(len(self.seconds)), list(self.seconds))
             axes.invert_yaxis()

@@ -7,6 +7,7 @@ import ssl
 
 import httpx
 
+from server.local import LocalServer
 from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect
 
 # requests per second, seconds each, seconds until the server closes an idle connection
@@ -152,7 +153,7 @@ async def _burst(client, server, size):
     limit = client._transport._pool._max_connections  # there is no public way to ask
     together = min(size, limit)
     try:
-        await server.gates.reached(gate, together)
+        await server.gates.reached(gate, together, timeout=20)
     finally:
         server.gates.open(gate)
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -198,4 +199,5 @@ EXERCISE = Exercise(
     why="Rate times time is what is under way. Twice that is room for a burst, and a connection "
     "that is kept need not be opened again.",
     check=check,
+    serve=lambda: LocalServer(timeout_keep_alive=60),
 )

@@ -106,12 +106,15 @@ WRONG = [
         (
             (
                 REQUEST,
-                "        async with httpx.AsyncClient(base_url=STOCK_SYSTEM) as client:\n"
+                # Unverified, so that it is the connections that tell, and not the certificates.
+                "        async with httpx.AsyncClient(\n"
+                "            base_url=STOCK_SYSTEM, verify=False\n"
+                "        ) as client:\n"
                 "            return await client.request(method, path, **options)\n",
             ),
             (
                 STREAM,
-                "        httpx.AsyncClient(base_url=STOCK_SYSTEM) as client,\n"
+                "        httpx.AsyncClient(base_url=STOCK_SYSTEM, verify=False) as client,\n"
                 '        client.stream("GET", f"/stock/{number}") as response,\n',
             ),
         ),

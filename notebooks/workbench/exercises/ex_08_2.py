@@ -11,7 +11,7 @@ from server.local import LocalServer
 from workbench.exercises.kit import Exercise, Wrong, WrongAnswer, expect
 
 # requests per second, seconds each, seconds until the server closes an idle connection
-LOADS = [(40, 0.25, 30), (6, 0.5, 5)]
+LOADS = [(20, 0.25, 30), (6, 0.5, 5)]
 _numbers = itertools.count(1)
 
 
@@ -188,8 +188,8 @@ EXERCISE = Exercise(
     wrong=[
         WrongAnswer(takes_the_defaults, "The limit is 100."),
         WrongAnswer(has_no_room_for_a_burst, "stood in the pool's queue"),
-        WrongAnswer(takes_the_rate, "The limit is 40."),
-        WrongAnswer(divides, "The limit is 320."),
+        WrongAnswer(takes_the_rate, "The limit is 20."),
+        WrongAnswer(divides, "The limit is 160."),
         WrongAnswer(limits_the_idle_ones_only, "there is no limit."),
         WrongAnswer(keeps_the_average, "closed the others"),
         WrongAnswer(leaves_the_expiry_out, "`keepalive_expiry` is 5.0"),

@@ -428,17 +428,18 @@ def test_other_forms_of_a_right_answer_are_accepted(exercise, answer):
     ("slow", "outcome"),
     [
         ({}, "200"),
-        ({"busy": 1.5}, "PoolTimeout"),
-        ({"reading": 1.5}, "WriteTimeout"),
-        ({"answering": 1.5}, "ReadTimeout"),
-        ({"gap": 1.5}, "ReadTimeout"),
-        ({"answering": 1.5, "deadline": 0.5, "timeout": 5}, "TimeoutError"),
+        ({"busy": 4}, "PoolTimeout"),
+        ({"reading": 4}, "WriteTimeout"),
+        ({"answering": 4}, "ReadTimeout"),
+        ({"gap": 4}, "ReadTimeout"),
+        ({"answering": 4, "deadline": 0.5, "timeout": 10}, "TimeoutError"),
     ],
     ids=["none", "busy", "reading", "answering", "gap", "deadline"],
 )
 async def test_which_limit_fires(lesson, slow, outcome):
     places = dict.fromkeys(("busy", "reading", "answering", "gap"), 0.0)
-    picture = await lesson["which_limit"](**{**places, "timeout": 0.7, "deadline": 20, **slow})
+    # A slow machine takes most of a second to upload 20 MB, and that must not meet the limit.
+    picture = await lesson["which_limit"](**{**places, "timeout": 2.5, "deadline": 30, **slow})
     title = picture.text.split(".  ")[0]
     assert f" s: {outcome}." in title
 
@@ -446,7 +447,7 @@ async def test_which_limit_fires(lesson, slow, outcome):
 async def test_the_explorer_runs_it(lesson):
     explorer = lesson["explorer"]
     assert isinstance(explorer, Explorer)
-    explorer.set(busy=0.0, reading=0.0, answering=1.0, timeout=0.5)
+    explorer.set(busy=0.0, reading=0.0, answering=1.0, timeout=0.9)
     picture = await explorer.run()
     assert " s: ReadTimeout." in picture.text
     [shown] = explorer._output.outputs

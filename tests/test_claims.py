@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.claims import CLAIMS, claims, verdict
+from course.claims import CLAIMS, claims, verdict
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from fetch_exercise import FETCH, SHORT, right
 
-from workbench.exercises import worker
-from workbench.exercises.judge import judge
+from workbench.checking import thread as worker
+from workbench.checking.run import run_check
 
 pytestmark = pytest.mark.usefixtures("no_socket_left")
 
@@ -84,7 +84,7 @@ async def sleeps_and_swallows(url):
     ],
 )
 def test_a_time_limit(answer, capfd):
-    report = judge(SHORT, answer)
+    report = run_check(SHORT, answer)
     assert report.outcome == "error"
     assert "Your function did not finish within 0.5 s, so it was stopped." in repr(report)
     assert capfd.readouterr() == ("", "")
@@ -95,7 +95,7 @@ def test_a_time_limit(answer, capfd):
     [(hangs, "line 2 of your function: `await asyncio.Event"), (loops, "of your function: `")],
 )
 def test_a_time_limit_names_the_line(answer, line):
-    assert line in repr(judge(SHORT, answer))
+    assert line in repr(run_check(SHORT, answer))
 
 
 def test_a_blocked_call_is_told_honestly(monkeypatch):
@@ -109,7 +109,7 @@ def test_a_blocked_call_is_told_honestly(monkeypatch):
         blocked.wait()
         await hangs(url)
 
-    report = judge(SHORT, answer)
+    report = run_check(SHORT, answer)
     assert report.outcome == "error"
     assert "could not be stopped" in repr(report)
     assert "restarting the kernel ends it" in repr(report)
@@ -128,7 +128,7 @@ def test_a_blocked_helper_thread_is_told(monkeypatch):
         asyncio.get_running_loop().run_in_executor(None, release.wait)
         return await right(url)
 
-    report = judge(FETCH, answer)
+    report = run_check(FETCH, answer)
     assert report.outcome == "error"
     assert "left a thread running" in repr(report)
     release.set()
@@ -152,7 +152,7 @@ def test_an_interrupt_stops_the_answer_and_comes_out():
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        judge(FETCH, answer)
+        run_check(FETCH, answer)
     interrupter.join()
     assert ended == [True]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("exercise-")]
@@ -165,7 +165,7 @@ def test_the_answer_runs_in_a_thread_of_its_own():
         names.append(threading.current_thread().name)
         return await right(url)
 
-    judge(FETCH, answer)
+    run_check(FETCH, answer)
     assert names[0].startswith("exercise-99-1")
     assert threading.current_thread().name not in names
 
@@ -176,7 +176,7 @@ def test_a_blocking_answer_is_given_up_soon_after_it_returns():
     async def answer(url):
         time.sleep(1)
 
-    report = judge(SHORT, answer)
+    report = run_check(SHORT, answer)
     assert "did not finish within 0.5 s" in repr(report)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("exercise-")]
 
@@ -187,8 +187,8 @@ def test_a_blocking_answer_is_given_up_soon_after_it_returns():
 @pytest.mark.anyio
 async def test_while_a_loop_runs():
     ticks = asyncio.create_task(asyncio.sleep(0))
-    assert judge(FETCH, right).outcome == "correct"
-    assert judge(SHORT, hangs).outcome == "error"
+    assert run_check(FETCH, right).outcome == "correct"
+    assert run_check(SHORT, hangs).outcome == "error"
     await ticks
 
 
@@ -197,8 +197,8 @@ def test_after_nest_asyncio():
 import asyncio, nest_asyncio
 nest_asyncio.apply()
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from workbench.exercises import check, find
-from workbench.exercises.judge import judge
+from course.exercises import check, find
+from workbench.checking.run import run_check
 from fetch_exercise import FETCH, SHORT, right
 from test_exercise_limits import hangs, loops_and_swallows
 
@@ -207,9 +207,9 @@ async def cell():
         exercise = find(exercise_id)
         print(check(exercise_id, exercise.solution).outcome)
         print(check(exercise_id, exercise.starter).outcome)
-    print(judge(FETCH, right).outcome)
-    print("did not finish" in repr(judge(SHORT, hangs)))
-    print("did not finish" in repr(judge(SHORT, loops_and_swallows)))
+    print(run_check(FETCH, right).outcome)
+    print("did not finish" in repr(run_check(SHORT, hangs)))
+    print("did not finish" in repr(run_check(SHORT, loops_and_swallows)))
 
 asyncio.run(cell())
 """

@@ -7,9 +7,10 @@ import sys
 import pytest
 from fetch_exercise import FETCH, asks_twice, fetch, returns_none, right
 
-from workbench.exercises import find, ids
-from workbench.exercises.kit import WrongAnswer
-from workbench.exercises.proof import examine, examine_all
+from course.exercises import find, ids
+from course.exercises.proving import examine_all
+from workbench.checking.proof import examine
+from workbench.checking.record import WrongAnswer
 
 pytestmark = pytest.mark.usefixtures("no_socket_left")
 
@@ -37,14 +38,14 @@ def test_the_learner_sees_one_name(exercise_id):
 
 
 def test_the_command(rows):
-    command = [sys.executable, "-m", "workbench.exercises", "00-1"]
+    command = [sys.executable, "-m", "course.exercises", "00-1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "00-1      not attempted  8 of 8 rejected    correct        3" in done.stdout
 
 
 def test_the_command_names_what_exists():
-    command = [sys.executable, "-m", "workbench.exercises", "98-7"]
+    command = [sys.executable, "-m", "course.exercises", "98-7"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no exercise 98-7; there are: 00-1, " in done.stderr

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from fetch_exercise import FETCH, asks_twice, fetch, returns_none, right
 
-import workbench.exercises as exercises
-from workbench.exercises import check, find, hint, ids, open_solutions, solution
-from workbench.exercises.judge import judge
-from workbench.exercises.kit import Wrong, expect, still_open
-from workbench.exercises.message import OUTCOMES
+import course.exercises as exercises
+from course.exercises import check, find, hint, ids, open_solutions, solution
+from workbench.checking.record import Wrong, expect, still_open
+from workbench.checking.run import run_check
+from workbench.message import OUTCOMES
 
 pytestmark = pytest.mark.usefixtures("no_socket_left")
 
@@ -34,13 +34,13 @@ def fresh(monkeypatch):
 
 
 def test_correct():
-    report = judge(FETCH, right)
+    report = run_check(FETCH, right)
     assert report.outcome == "correct"
     assert repr(report) == "Exercise 99-1: correct\nIt asks once."
 
 
 def test_wrong_says_what_was_expected_what_happened_and_what_the_ledger_saw():
-    report = judge(FETCH, asks_twice)
+    report = run_check(FETCH, asks_twice)
     assert report.outcome == "wrong"
     assert repr(report) == "\n".join(
         [
@@ -60,7 +60,7 @@ def test_wrong_says_what_was_expected_what_happened_and_what_the_ledger_saw():
 
 
 def test_the_html_says_the_same():
-    bundle = judge(FETCH, asks_twice)._repr_mimebundle_()
+    bundle = run_check(FETCH, asks_twice)._repr_mimebundle_()
     assert "Exercise 99-1: wrong" in bundle["text/html"]
     assert "closed by the client" in bundle["text/html"]
     assert "<code>hint(&quot;" in bundle["text/html"] or '<code>hint("' in bundle["text/html"]
@@ -70,7 +70,7 @@ def test_html_is_escaped():
     async def answer(url):
         raise ValueError("<script>")
 
-    assert "&lt;script&gt;" in judge(FETCH, answer)._repr_mimebundle_()["text/html"]
+    assert "&lt;script&gt;" in run_check(FETCH, answer)._repr_mimebundle_()["text/html"]
 
 
 def test_error_names_the_exception_and_the_learners_line():
@@ -78,7 +78,7 @@ def test_error_names_the_exception_and_the_learners_line():
         numbers = []
         return numbers[0]
 
-    report = judge(FETCH, answer)
+    report = run_check(FETCH, answer)
     assert report.outcome == "error"
     assert "IndexError: list index out of range" in repr(report)
     assert "line 3 of your function: `return numbers[0]`" in repr(report)
@@ -90,7 +90,7 @@ def test_error_without_a_message_is_named_by_its_repr():
         async with httpx.AsyncClient() as client:
             await client.get(url + "/faults/reset")
 
-    report = judge(FETCH, answer)
+    report = run_check(FETCH, answer)
     assert "ReadError('')" in repr(report)
     assert "line 3 of your function" in repr(report)
     assert "The server saw 1 connection opened, 1 request, 0 whole" in repr(report)
@@ -98,14 +98,14 @@ def test_error_without_a_message_is_named_by_its_repr():
 
 def test_error_in_a_function_that_the_learners_calls():
     cell = "def helper(text):\n    return int(text)\n\nasync def fetch(url):\n    helper('x')"
-    assert "line 2 of your `helper`: `return int(text)`" in repr(judge(FETCH, compiled(cell)))
+    assert "line 2 of your `helper`: `return int(text)`" in repr(run_check(FETCH, compiled(cell)))
 
 
 def test_error_in_a_library_names_the_learners_line():
     async def answer(url):
         httpx.URL(17)
 
-    assert "line 2 of your function: `httpx.URL(17)`" in repr(judge(FETCH, answer))
+    assert "line 2 of your function: `httpx.URL(17)`" in repr(run_check(FETCH, answer))
 
 
 def test_error_inside_a_comprehension_and_an_inner_function():
@@ -115,14 +115,14 @@ def test_error_inside_a_comprehension_and_an_inner_function():
 
         return inner()
 
-    assert "line 3 of your function: `return [int(word)" in repr(judge(FETCH, answer))
+    assert "line 3 of your function: `return [int(word)" in repr(run_check(FETCH, answer))
 
 
 def test_leaving_the_process_is_an_error_too():
     async def answer(url):
         sys.exit("bye")
 
-    report = judge(FETCH, answer)
+    report = run_check(FETCH, answer)
     assert report.outcome == "error"
     assert "SystemExit: bye" in repr(report)
 
@@ -132,14 +132,14 @@ def test_other_base_exceptions_of_the_learners(raised):
     async def answer(url):
         raise raised
 
-    assert judge(FETCH, answer).outcome == "error"
+    assert run_check(FETCH, answer).outcome == "error"
 
 
 def test_the_starter_is_not_attempted_and_nothing_runs():
     def serve():
         raise AssertionError("a server was started")
 
-    report = judge(dataclasses.replace(FETCH, serve=serve), fetch)
+    report = run_check(dataclasses.replace(FETCH, serve=serve), fetch)
     assert report.outcome == "not attempted"
     assert repr(report) == (
         "Exercise 99-1: not attempted\nIt is still as it was given. Write your answer into `fetch` "
@@ -170,7 +170,7 @@ def compiled(source, name="fetch", **names):
     ],
 )
 def test_not_attempted(source):
-    assert judge(FETCH, compiled(source)).outcome == "not attempted"
+    assert run_check(FETCH, compiled(source)).outcome == "not attempted"
 
 
 @pytest.mark.parametrize("exercise_id", ids())
@@ -178,15 +178,15 @@ def test_each_starter_as_it_stands_in_a_cell_is_not_attempted(exercise_id):
     exercise = find(exercise_id)
     names = vars(sys.modules[exercise.check.__module__])
     starter = compiled(exercise.shown(exercise.starter), exercise.starter.__name__, **names)
-    assert judge(exercise, starter).outcome == "not attempted"
+    assert run_check(exercise, starter).outcome == "not attempted"
 
 
 def test_a_starter_that_runs_counts_only_while_it_is_unchanged():
     snippet = find("01-1")
     same = snippet.shown(snippet.starter)
-    assert judge(snippet, compiled(same, "place_order")).outcome == "not attempted"
+    assert run_check(snippet, compiled(same, "place_order")).outcome == "not attempted"
     other = same.replace('"order": 17', '"order": 18')
-    assert judge(snippet, compiled(other, "place_order")).outcome == "error"
+    assert run_check(snippet, compiled(other, "place_order")).outcome == "error"
 
 
 def test_a_part_still_to_be_written():
@@ -200,13 +200,13 @@ def test_a_part_still_to_be_written():
         async def __aexit__(self, exc_type, exc, traceback):
             raise NotImplementedError
 
-    report = judge(find("02-1"), OpenClient)
+    report = run_check(find("02-1"), OpenClient)
     assert report.outcome == "not attempted"
     assert "line 2 of your `__aexit__`: `raise NotImplementedError`" in repr(report)
 
 
 def test_every_outcome_is_told_apart_in_words():
-    reports = [judge(FETCH, answer) for answer in (fetch, asks_twice, returns_none, right)]
+    reports = [run_check(FETCH, answer) for answer in (fetch, asks_twice, returns_none, right)]
     assert {report.outcome for report in reports} <= set(OUTCOMES)
     assert all(report.outcome in report.title for report in reports)
 
@@ -224,7 +224,7 @@ def test_the_stream_form_repairs_the_snippet():
         finally:
             await client.aclose()
 
-    assert judge(find("01-1"), place_order).outcome == "correct"
+    assert run_check(find("01-1"), place_order).outcome == "correct"
 
 
 def test_an_entered_client_is_right_in_the_class():
@@ -238,7 +238,7 @@ def test_an_entered_client_is_right_in_the_class():
         async def __aexit__(self, *exc_info):
             await self.client.__aexit__(*exc_info)
 
-    assert judge(find("02-1"), OpenClient).outcome == "correct"
+    assert run_check(find("02-1"), OpenClient).outcome == "correct"
 
 
 def test_a_class_may_borrow_or_open():
@@ -254,7 +254,7 @@ def test_a_class_may_borrow_or_open():
             if self.own is not None:
                 await self.own.aclose()
 
-    assert judge(find("02-3"), borrow_or_open).outcome == "correct"
+    assert run_check(find("02-3"), borrow_or_open).outcome == "correct"
 
 
 # What cannot be run
@@ -272,16 +272,16 @@ def test_not_a_function():
     with pytest.raises(
         TypeError, match=r"check takes a function: check\(\"99-1\", fetch\); got a int"
     ):
-        judge(FETCH, 3)
+        run_check(FETCH, 3)
 
 
 def test_a_function_that_was_called():
     with pytest.raises(TypeError, match="the function itself, without calling it"):
-        judge(FETCH, right("http://127.0.0.1"))
+        run_check(FETCH, right("http://127.0.0.1"))
 
 
 def wrong_words(answer, exercise=FETCH):
-    report = judge(exercise, answer)
+    report = run_check(exercise, answer)
     assert report.outcome == "wrong"
     return repr(report)
 
@@ -316,7 +316,7 @@ def test_an_optional_parameter_more_is_fine():
     async def answer(url, client=None):
         return await right(url)
 
-    assert judge(FETCH, answer).outcome == "correct"
+    assert run_check(FETCH, answer).outcome == "correct"
 
 
 def test_a_function_where_a_class_is_needed():
@@ -350,7 +350,7 @@ def test_a_warning_is_told_beside_an_exception(capfd):
             response = client.get(url + "/echo")
             return response.status_code
 
-    report = judge(FETCH, answer)
+    report = run_check(FETCH, answer)
     assert "Python noted: coroutine 'AsyncClient.get' was never awaited" in repr(report)
     assert "An `await` is missing" in repr(report)
     gc.collect()
@@ -368,7 +368,7 @@ def test_a_background_task_that_failed_unseen(capfd):
         del task
         return status
 
-    report = judge(FETCH, answer)
+    report = run_check(FETCH, answer)
     assert report.outcome == "correct"
     assert "Task exception was never retrieved: ValueError('unseen')" in repr(report)
     assert capfd.readouterr() == ("", "")
@@ -389,7 +389,7 @@ def test_what_the_answer_leaves_behind_is_ended(capfd):
         kept.append(asyncio.create_task(forever()))
         return (await kept[0].get(url + "/echo")).status_code
 
-    report = judge(FETCH, answer)
+    report = run_check(FETCH, answer)
     assert report.outcome == "correct"
     assert ended == [True]
     assert capfd.readouterr() == ("", "")
@@ -406,7 +406,7 @@ def test_a_check_sees_what_is_still_open():
 
     exercise = dataclasses.replace(FETCH, check=check_closed)
     assert "What happened: [1]" in wrong_words(answer, exercise)
-    assert judge(exercise, right).outcome == "correct"
+    assert run_check(exercise, right).outcome == "correct"
 
 
 def test_a_task_that_cannot_be_cancelled_is_left(capfd):
@@ -420,7 +420,7 @@ def test_a_task_that_cannot_be_cancelled_is_left(capfd):
         assert not task.done()
         return await right(url)
 
-    report = judge(FETCH, answer)
+    report = run_check(FETCH, answer)
     assert report.outcome == "correct"
     assert "Task was destroyed but it is pending" in repr(report)
     assert capfd.readouterr() == ("", "")
@@ -501,7 +501,7 @@ def test_a_check_without_async_answers():
         expect(attempt(2) == 4, "4.", happened="Not 4.")
 
     exercise = dataclasses.replace(FETCH, starter=double, check=check_double)
-    assert judge(exercise, lambda number: number * 2).outcome == "correct"
-    assert judge(exercise, lambda number: number).outcome == "wrong"
-    assert judge(exercise, lambda number: ...).outcome == "not attempted"
-    assert "`fetch" not in repr(judge(exercise, lambda: 4))
+    assert run_check(exercise, lambda number: number * 2).outcome == "correct"
+    assert run_check(exercise, lambda number: number).outcome == "wrong"
+    assert run_check(exercise, lambda number: ...).outcome == "not attempted"
+    assert "`fetch" not in repr(run_check(exercise, lambda: 4))

@@ -15,10 +15,10 @@ import uvicorn
 from server.ledger import clock
 from server.local import LocalServer
 from server.wire import Link
-from workbench.sequence import sequence_plot
 from workbench.side_by_side import side_by_side
 from workbench.trials import run_trials
-from workbench.waterfall import record
+from workbench.waterfall.recording import record
+from workbench.waterfall.sequence import sequence_plot
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04-stale-connections.ipynb"
 DISCONNECTED = "RemoteProtocolError: Server disconnected without sending a response."

@@ -17,7 +17,7 @@ from server.local import LocalServer
 from workbench.explorer import Explorer, Slider
 from workbench.pool import watch_pool
 from workbench.trials import run_trials
-from workbench.waterfall import record
+from workbench.waterfall.recording import record
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "05-the-pool-runs-dry.ipynb"
 TLS = ssl.create_default_context()

@@ -7,7 +7,7 @@ import pytest
 
 from server.local import LocalServer
 from workbench.trials import run_trials
-from workbench.waterfall import record
+from workbench.waterfall.recording import record
 
 LOOP_IS_CLOSED = "RuntimeError: Event loop is closed"
 EVERY_OTHER = "OK FAIL OK FAIL OK FAIL"

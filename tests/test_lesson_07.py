@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from server.ledger import clock
 from server.local import LocalServer
-from workbench.ticker import ticking
+from workbench.loop import ticking
 
 N = 5
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from server.local import LocalServer
-from workbench.exercises.kit import still_open
+from workbench.checking.record import still_open
 from workbench.trials import run_trials
 
 GATES = (f"gate-{number}" for number in itertools.count(1))

@@ -11,10 +11,10 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
+from course.exercises import find
 from server.local import LocalServer
 from services import gateway
-from workbench.exercises import find
-from workbench.exercises.judge import judge
+from workbench.checking.run import run_check
 from workbench.service import serve
 from workbench.trials import run_trials
 
@@ -456,4 +456,4 @@ async def enters_by_hand(client, url):
     ],
 )
 def test_other_correct_answers_are_accepted(exercise_id, answer):
-    assert judge(find(exercise_id), answer).outcome == "correct"
+    assert run_check(find(exercise_id), answer).outcome == "correct"

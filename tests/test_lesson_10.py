@@ -18,13 +18,13 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from course import check
 from server.local import LocalServer
 from server.wire import FullQueue, SilentListener, refused
-from workbench import check
 from workbench.distribution import ecdf_plot, quantile, share_above
 from workbench.explorer import Explorer
 from workbench.trials import run_trials
-from workbench.waterfall import record
+from workbench.waterfall.recording import record
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "10-timeouts.ipynb"
 TLS = ssl.create_default_context()

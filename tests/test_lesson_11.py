@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from repairs.wrong import LONG_IDLE, Repair, endpoint
 
+from course import exercises
+from course.capstone import help, hint, judge, replay, solution, working_copy
+from course.capstone.bugs import BUGS
+from course.capstone.help import REPAIRED
+from course.capstone.lines import Line
+from course.capstone.report import FILES, Judgement
+from course.capstone.schedule import make_schedule
+from course.capstone.working_copy import NAME, ORIGINAL
 from services import __file__ as services_file
-from workbench import exercises
-from workbench.capstone import help, hint, judge, replay, solution, working_copy
-from workbench.capstone.bugs import BUGS
-from workbench.capstone.help import REPAIRED
-from workbench.capstone.lines import Line
-from workbench.capstone.report import FILES, Judgement
-from workbench.capstone.schedule import make_schedule
-from workbench.capstone.working_copy import NAME, ORIGINAL
 
 RIGHT = [REPAIRED, *sorted(Path(__file__).with_name("repairs").glob("*_*.py"))]
 RED = [

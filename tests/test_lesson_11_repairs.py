@@ -3,7 +3,7 @@
 import pytest
 from repairs.wrong import WRONG
 
-from workbench.capstone import judge
+from course.capstone import judge
 
 reports = {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench.exercises import find, ids
+from course.exercises import find, ids
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -41,7 +41,7 @@ def test_a_lesson_checks_its_own_exercises_as_they_are_given(path):
     own = {exercise_id for exercise_id in ids() if exercise_id.startswith(f"{lesson}-")}
     found = checked(path)
     assert set(found) == own
-    # The last lesson's exercise is a file, which workbench.capstone judges.
+    # The last lesson's exercise is a file, which course.capstone judges.
     assert own or lesson == "11", f"{path.name} has no exercise"
     for exercise_id, definition in found.items():
         source = textwrap.dedent(inspect.getsource(find(exercise_id).starter))

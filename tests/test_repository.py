@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -70,6 +71,7 @@ def test_what_is_imported_is_required():
     for path in sources():
         own = {
             "server",
+            "course",
             "services",
             "workbench",
             *(sibling.stem for sibling in path.parent.iterdir()),
@@ -154,3 +156,11 @@ def test_readme_and_ci_run_the_same_tests(readme):
     """The README's test command is pytest without a word more, as in .ci/run."""
     assert "-m pytest\n```" in readme
     assert "\npytest\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_imports_go_one_way():
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [command, "--no-cache"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -9,8 +9,8 @@ from matplotlib.text import Annotation
 
 from server.local import LocalServer
 from server.wire import Link
-from workbench.sequence import messages, sequence_plot
-from workbench.waterfall import record
+from workbench.waterfall.recording import record
+from workbench.waterfall.sequence import messages, sequence_plot
 
 ONE_WAY = 0.2
 

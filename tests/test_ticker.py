@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from server.ledger import clock
-from workbench.ticker import PERIOD, Ticks, tick_plot, ticking
+from workbench.loop import PERIOD, Ticks, tick_plot, ticking
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench.claims import CLAIMS
-from workbench.verdicts import verdicts
+from course.claims import CLAIMS
+from course.verdicts import verdicts
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 

@@ -20,8 +20,8 @@ from starlette.routing import Route
 from server.ledger import clock
 from server.local import LocalServer
 from server.wire import Link, SilentListener, refused
-from workbench import waterfall_picture
-from workbench.waterfall import record
+from workbench.waterfall import picture as waterfall_picture
+from workbench.waterfall.recording import record
 
 pytestmark = pytest.mark.anyio
 

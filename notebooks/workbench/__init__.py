@@ -1,4 +1,7 @@
-"""What lessons import besides httpx: trials, waterfalls, predictions, exercises, verdicts.
+"""What lessons import besides httpx and the server: tools that know no lesson.
+
+Lessons import from here, `from workbench import record`; where a tool lives below is nobody's
+business but the workbench's.
 
 Importing it has one side effect. The course talks only to 127.0.0.1, and httpx would send even
 that through a proxy named in the environment (`trust_env=True` is its default), so the proxy
@@ -10,23 +13,42 @@ import os
 # Both spellings: urllib, whose rules httpx follows, lets the lower-case one win.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
 
-from workbench.claims import claims, verdict
+from workbench.distribution import ecdf_plot, quantile
 from workbench.environment import check_environment
-from workbench.exercises import check, hint, open_solutions, solution
+from workbench.explorer import Explorer, Slider
+from workbench.loop import tick_plot, ticking
+from workbench.message import Code, Message
+from workbench.pool import watch_pool
 from workbench.predictions import predict
-from workbench.trials import compare, run_trials
-from workbench.waterfall import record
+from workbench.protocols import protocol_table
+from workbench.service import serve
+from workbench.side_by_side import side_by_side
+from workbench.sweep import sweep_plot
+from workbench.timings import time_in_turn
+from workbench.trials import Tally, compare, run_trials
+from workbench.waterfall.recording import record
+from workbench.waterfall.sequence import sequence_plot
 
 __all__ = [
-    "check",
+    "Code",
+    "Explorer",
+    "Message",
+    "Slider",
+    "Tally",
     "check_environment",
-    "claims",
     "compare",
-    "hint",
-    "open_solutions",
+    "ecdf_plot",
     "predict",
+    "protocol_table",
+    "quantile",
     "record",
     "run_trials",
-    "solution",
-    "verdict",
+    "sequence_plot",
+    "serve",
+    "side_by_side",
+    "sweep_plot",
+    "tick_plot",
+    "ticking",
+    "time_in_turn",
+    "watch_pool",
 ]

@@ -1,14 +1,14 @@
 """Tempting wrong repairs of the storefront.
 
-Each is the right one of `workbench.capstone` with one thing done as people do it. The text that is
+Each is the right one of `course.capstone` with one thing done as people do it. The text that is
 replaced, and what stands there instead, are given in pairs.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.capstone.help import REPAIRED
-from workbench.capstone.working_copy import ORIGINAL
+from course.capstone.help import REPAIRED
+from course.capstone.working_copy import ORIGINAL
 
 REQUEST = "        return await request.app.state.client.request(method, path, **options)\n"
 STREAM = '        request.app.state.client.stream("GET", f"/stock/{number}") as response,\n'

@@ -1,0 +1,162 @@
+"""The article's snippet, repaired: two forms are right, and one try tells nothing."""
+
+import asyncio
+
+import httpx
+
+from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
+
+AT_ONCE = 5
+
+
+async def place_order(url):
+    """Post {"order": 17} as JSON to url + "/echo"; return the status code and the answer's JSON."""
+    async with httpx.AsyncClient() as client:
+        async with client.post(url + "/echo", json={"order": 17}) as response:
+            return response.status_code, response.json()
+
+
+async def solution(url):
+    """Post {"order": 17} as JSON to url + "/echo"; return the status code and the answer's JSON."""
+    async with httpx.AsyncClient() as client:
+        response = await client.post(url + "/echo", json={"order": 17})
+        return response.status_code, response.json()
+
+
+async def awaits_inside_async_with(url):
+    async with httpx.AsyncClient() as client:
+        async with await client.post(url + "/echo", json={"order": 17}) as response:
+            return response.status_code, response.json()
+
+
+async def uses_a_plain_with(url):
+    async with httpx.AsyncClient() as client:
+        with client.post(url + "/echo", json={"order": 17}) as response:
+            return response.status_code, response.json()
+
+
+async def hides_the_exception(url):
+    async with httpx.AsyncClient() as client:
+        try:
+            async with client.post(url + "/echo", json={"order": 17}) as response:
+                return response.status_code, response.json()
+        except TypeError:
+            return None
+
+
+async def tries_again(url):
+    async with httpx.AsyncClient() as client:
+        for _ in range(3):
+            try:
+                async with client.post(url + "/echo", json={"order": 17}) as response:
+                    return response.status_code, response.json()
+            except TypeError:
+                await asyncio.sleep(0.01)
+    raise RuntimeError("no answer after 3 tries")
+
+
+async def streams_without_reading(url):
+    async with httpx.AsyncClient() as client:
+        async with client.stream("POST", url + "/echo", json={"order": 17}) as response:
+            return response.status_code, response.json()
+
+
+async def awaits_the_json(url):
+    async with httpx.AsyncClient() as client:
+        response = await client.post(url + "/echo", json={"order": 17})
+        return response.status_code, await response.json()
+
+
+async def sends_it_twice(url):
+    async with httpx.AsyncClient() as client:
+        await client.post(url + "/echo", json={"order": 17})
+        response = await client.post(url + "/echo", json={"order": 17})
+        return response.status_code, response.json()
+
+
+async def check(attempt, server):
+    try:
+        first = await attempt(server.url)
+    except RuntimeError as exc:
+        # A retry that gives up raises in its own words; what it hid is what matters.
+        expect(
+            attempt.seen.requests or attempt.seen.connections,
+            "One POST.",
+            happened=f"`{exc!r}`, and not one byte was sent. This failure does not come and go: "
+            "trying again cannot help.",
+        )
+        raise
+    expect(
+        attempt.seen.requests,
+        "One POST.",
+        happened=f"Your function returned `{first!r}`, and nothing was sent: the exception is "
+        "hidden, not cured.",
+    )
+    expect(
+        attempt.seen.requests == 1,
+        "One order for each call.",
+        happened=f"One call of your function sent {attempt.seen.requests} orders.",
+    )
+    _expect_the_echo(first)
+    with server.ledger.watch() as seen:
+        answers = await asyncio.gather(*(attempt(server.url) for _ in range(AT_ONCE)))
+    for answer in answers:
+        _expect_the_echo(answer)
+    expect(
+        seen.requests == AT_ONCE,
+        f"{AT_ONCE} requests for {AT_ONCE} calls at once.",
+        happened=f"The server got {seen.requests}.",
+        seen=seen,
+    )
+    expect(
+        not still_open(attempt.seen),
+        "A client that is closed in the end.",
+        happened=f"{len(still_open(attempt.seen))} connections are still open.",
+    )
+
+
+def _expect_the_echo(answer):
+    expect(
+        isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict),
+        "A status code and the JSON: `return response.status_code, response.json()`.",
+        happened=f"Your function returned an object of type `{type(answer).__name__}`.",
+    )
+    status, echoed = answer
+    got = (status, echoed.get("method"), echoed.get("json"))
+    expect(
+        got == (200, "POST", {"order": 17}),
+        'Status 200, and the echo of a POST with the JSON `{"order": 17}`.',
+        happened=f"Status, method and JSON were `{got}`.",
+    )
+
+
+EXERCISE = Exercise(
+    id="01-1",
+    title="Repair the snippet",
+    task="""\
+`place_order(url)` is the article's snippet, and it fails every time. Repair it: each call sends one
+POST with the JSON `{"order": 17}` to `url + "/echo"` and returns the status code and the JSON of
+the answer. The check calls it once alone and then five times at once.""",
+    starter=place_order,
+    hints=[
+        "The ledger of your failing call is empty. So the cure is in how the request is started, "
+        "not in what happens to the answer.",
+        "`client.post(...)` gives a coroutine. What does Python want you to do with a coroutine?",
+        "One of the two `async with` is right: the client's. The other one becomes "
+        "`response = await client.post(...)`.",
+    ],
+    wrong=[
+        WrongAnswer(awaits_inside_async_with, "A Response is no context manager"),
+        WrongAnswer(uses_a_plain_with, "neither in `with` nor in `async with`"),
+        WrongAnswer(hides_the_exception, "the exception is hidden, not cured"),
+        WrongAnswer(tries_again, "trying again cannot help"),
+        WrongAnswer(streams_without_reading, "has to be read first"),
+        WrongAnswer(awaits_the_json, "`await response.json()` is aiohttp's habit"),
+        WrongAnswer(sends_it_twice, "sent 2 orders"),
+    ],
+    solution=solution,
+    why="`await client.post(...)` sends the request and returns a Response whose body is read. "
+    '`async with client.stream("POST", ...)` with `await response.aread()` in its block is right, '
+    "too: that method is an async context manager.",
+    check=check,
+)

@@ -1,0 +1,159 @@
+"""Streaming: read as much of a body as is wanted, and leave the rest on the server."""
+
+import httpx
+
+from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
+
+WANTED = 100_000
+# Far more than the sockets' buffers hold, so a server that could send all of it was read from.
+LONG = "/drip?pieces=1000&gap=0&size=32768"
+SHORT_SIZE = 10
+
+
+async def first_bytes(url, wanted):
+    """Return the first `wanted` bytes of the body at url, and read no more of it than needed."""
+    raise NotImplementedError
+
+
+async def solution(url, wanted):
+    """Return the first `wanted` bytes of the body at url, and read no more of it than needed."""
+    body = b""
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) >= wanted:
+                break
+    return body[:wanted]
+
+
+async def reads_it_all(url, wanted):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(url)
+    return response.content[:wanted]
+
+
+async def awaits_the_stream(url, wanted):
+    async with httpx.AsyncClient() as client:
+        response = await client.stream("GET", url)
+        return (await response.aread())[:wanted]
+
+
+async def reads_after_the_block(url, wanted):
+    async with httpx.AsyncClient() as client:
+        async with client.stream("GET", url) as response:
+            pass
+        return (await response.aread())[:wanted]
+
+
+async def loops_without_async(url, wanted):
+    body = b""
+    async with httpx.AsyncClient() as client:
+        async with client.stream("GET", url) as response:
+            for chunk in response.aiter_bytes():
+                body += chunk
+    return body[:wanted]
+
+
+async def keeps_the_whole_last_chunk(url, wanted):
+    body = b""
+    async with httpx.AsyncClient() as client:
+        async with client.stream("GET", url) as response:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) >= wanted:
+                    break
+    return body
+
+
+async def takes_one_chunk(url, wanted):
+    async with httpx.AsyncClient() as client:
+        async with client.stream("GET", url) as response:
+            async for chunk in response.aiter_bytes():
+                return chunk[:wanted]
+
+
+async def leaves_the_stream_open(url, wanted):
+    body = b""
+    client = httpx.AsyncClient()
+    response = await client.send(client.build_request("GET", url), stream=True)
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) >= wanted:
+            return body[:wanted]
+    return body
+
+
+async def check(attempt, server):
+    with server.ledger.watch() as seen:
+        body = await attempt(server.url + LONG, WANTED)
+    expect(
+        isinstance(body, bytes),
+        f"{WANTED} bytes.",
+        happened=f"Your function returned an object of type `{type(body).__name__}`.",
+        seen=seen,
+    )
+    expect(
+        len(body) >= WANTED,
+        f"{WANTED} bytes.",
+        happened="Your function returned fewer: a chunk is as long as what happened to arrive.",
+        seen=seen,
+    )
+    expect(
+        len(body) == WANTED,
+        f"{WANTED} bytes.",
+        happened="Your function returned more: the last chunk went past what was asked for.",
+        seen=seen,
+    )
+    expect(
+        seen.responses == 0,
+        "The reading stops once there is enough; the server never gets to its last piece.",
+        happened="The server sent all 32 MB to the end: see the `response` line.",
+        seen=seen,
+    )
+    expect(
+        not still_open(seen),
+        "Stream and client are closed in the end, whatever is left unread.",
+        happened="The bytes are right, but the connection is open, with the rest of the body on "
+        "its way.",
+        seen=seen,
+    )
+    with server.ledger.watch() as seen:
+        body = await attempt(f"{server.url}/bytes?size={SHORT_SIZE}", WANTED)
+    expect(
+        body == b"x" * SHORT_SIZE,
+        f"All {SHORT_SIZE} bytes of a body that has no more.",
+        happened=f"Your function returned `{body!r:.60}`.",
+        seen=seen,
+    )
+
+
+EXERCISE = Exercise(
+    id="02-2",
+    title="Read the beginning of a long body",
+    task="""\
+Write `first_bytes(url, wanted)`: it returns the first `wanted` bytes of the body at `url` and stops
+reading there. The body in the check is 32 MB long: on the ledger, the server must never come to its
+end. A body that is shorter is returned whole.""",
+    starter=first_bytes,
+    hints=[
+        '`client.stream("GET", url)` is an async context manager: inside its block the body has '
+        "not been read yet.",
+        "`async for chunk in response.aiter_bytes():` gives the body as it arrives. "
+        "How long a chunk is, the network decides, so add the lengths up.",
+        "`break` out of the loop once there is enough: the end of the block closes the connection "
+        "with the rest unread. Cut what is too much off with `body[:wanted]`.",
+    ],
+    wrong=[
+        WrongAnswer(reads_it_all, "The server sent all 32 MB"),
+        WrongAnswer(awaits_the_stream, "the one request method of httpx that is one"),
+        WrongAnswer(reads_after_the_block, "can be read inside its `async with` block only"),
+        WrongAnswer(loops_without_async, "is read with `async for`"),
+        WrongAnswer(keeps_the_whole_last_chunk, "returned more"),
+        WrongAnswer(takes_one_chunk, "returned fewer"),
+        WrongAnswer(leaves_the_stream_open, "with the rest of the body on its way"),
+    ],
+    solution=solution,
+    why="Leaving the block of `client.stream()` closes the response even if most of it is unread. "
+    "The price is the connection, which cannot be used again.",
+    check=check,
+)

@@ -1,0 +1,282 @@
+"""The correct form of a call: an answer that is no success is neither data nor broken JSON."""
+
+import asyncio
+import threading
+
+import httpx
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.routing import Route
+
+from server.local import LocalServer
+from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect, still_open
+
+PATIENCE = 3.0  # seconds after which the service answers on the lamp in any case
+TROUBLES = {
+    "chair": "503 with JSON",
+    "table": "502 with an HTML page",
+    "desk": "403 with JSON",
+    "shelf": "307, a redirect to a login page",
+}
+
+
+async def price_of(url, article):
+    """Get url + "/price/" + article and return the "price" of the answer's JSON.
+
+    Return None for an article that the service does not know: it answers 404 then. Raise
+    httpx.HTTPStatusError for any other answer that is no success.
+    """
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        return response.json().get("price", 0)
+
+
+async def solution(url, article):
+    """Get url + "/price/" + article and return the "price" of the answer's JSON.
+
+    Return None for an article that the service does not know: it answers 404 then. Raise
+    httpx.HTTPStatusError for any other answer that is no success.
+    """
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        if response.status_code == 404:
+            return None
+        response.raise_for_status()
+        return response.json()["price"]
+
+
+async def looks_for_404_only(url, article):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        if response.status_code == 404:
+            return None
+        return response.json().get("price", 0)
+
+
+async def raises_before_it_looks(url, article):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        response.raise_for_status()
+        return response.json()["price"]
+
+
+async def swallows_the_error(url, article):
+    async with httpx.AsyncClient() as client:
+        try:
+            response = await client.get(f"{url}/price/{article}")
+            response.raise_for_status()
+        except httpx.HTTPStatusError:
+            return None
+        return response.json()["price"]
+
+
+async def looks_for_server_errors(url, article):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        if response.status_code == 404:
+            return None
+        if response.status_code >= 500:
+            response.raise_for_status()
+        return response.json().get("price")
+
+
+async def takes_a_redirect_for_a_success(url, article):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        if response.status_code == 404:
+            return None
+        if response.is_error:
+            response.raise_for_status()
+        return response.json()["price"]
+
+
+async def follows_the_redirect(url, article):
+    async with httpx.AsyncClient(follow_redirects=True) as client:
+        response = await client.get(f"{url}/price/{article}")
+        if response.status_code == 404:
+            return None
+        response.raise_for_status()
+        return response.json()["price"]
+
+
+async def asserts_the_status(url, article):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        if response.status_code == 404:
+            return None
+        assert response.status_code == 200
+        return response.json()["price"]
+
+
+async def takes_zero_for_nothing(url, article):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        if response.status_code != 404:
+            response.raise_for_status()
+        return response.json().get("price") or None
+
+
+async def blocks_the_loop(url, article):
+    response = httpx.get(f"{url}/price/{article}")
+    if response.status_code == 404:
+        return None
+    response.raise_for_status()
+    return response.json()["price"]
+
+
+async def leaves_the_client_open(url, article):
+    client = httpx.AsyncClient()
+    response = await client.get(f"{url}/price/{article}")
+    if response.status_code == 404:
+        return None
+    response.raise_for_status()
+    return response.json()["price"]
+
+
+async def _price(request):
+    match request.path_params["article"]:
+        case "lamp":
+            state = request.app.state
+            state.asked.set()
+            # Until the caller's event loop has had a turn. One that is blocked has none.
+            state.went_on = await asyncio.to_thread(state.loop_goes_on.wait, PATIENCE)
+            return JSONResponse({"price": 1250})
+        case "brochure":
+            return JSONResponse({"price": 0})
+        case "chair":
+            return JSONResponse({"error": "overloaded"}, 503)
+        case "table":
+            return HTMLResponse("<h1>502 Bad Gateway</h1>", 502)
+        case "desk":
+            return JSONResponse({"error": "your contract has ended"}, 403)
+        case "shelf":
+            return RedirectResponse("/login")
+        case _:
+            return JSONResponse({"error": "no such article"}, 404)
+
+
+async def _login(request):
+    return HTMLResponse("<h1>Please log in</h1>")
+
+
+def serve():
+    app = Starlette(routes=[Route("/price/{article}", _price), Route("/login", _login)])
+    app.state.asked, app.state.loop_goes_on = threading.Event(), threading.Event()
+    app.state.went_on = False
+    return LocalServer(app)
+
+
+async def _let_it_answer(state):
+    while not state.asked.is_set():
+        await asyncio.sleep(0.005)
+    state.loop_goes_on.set()
+
+
+async def check(attempt, server):
+    state = server.app.state
+    beside = asyncio.create_task(_let_it_answer(state))
+    try:
+        with server.ledger.watch() as seen:
+            price = await attempt(server.url, "lamp")
+    finally:
+        beside.cancel()
+        state.loop_goes_on.set()
+    expect(price == 1250, "The price of the lamp, 1250.", happened=f"It returned `{price!r}`.")
+    expect(
+        not still_open(seen),
+        "The client is closed at the end.",
+        happened="The call is over and its connection is open: nobody closed the client.",
+    )
+    expect(
+        state.went_on,
+        "While the service thinks, the event loop goes on.",
+        happened="Nothing else ran on the loop between the request and the answer: the call was "
+        "a sync one. Use an `httpx.AsyncClient`.",
+    )
+    price = await attempt(server.url, "brochure")
+    expect(
+        price == 0 and price is not None,
+        "A brochure costs nothing: its price is the number 0.",
+        happened=f"It returned `{price!r}`. In Python `0 or x` is x.",
+    )
+    await _check_unknown(attempt, server)
+    for article, trouble in TROUBLES.items():
+        await _check_trouble(attempt, server, article, trouble)
+
+
+async def _check_unknown(attempt, server):
+    expected = "None for a unicorn, which the service does not know (404)."
+    try:
+        price = await attempt(server.url, "unicorn")
+    except httpx.HTTPStatusError as error:
+        raise Wrong(
+            expected,
+            happened="It raised `HTTPStatusError`: 404 is no success either, so look at the status "
+            "before you call `raise_for_status()`.",
+        ) from error
+    expect(price is None, expected, happened=f"It returned `{price!r}`.")
+
+
+async def _check_trouble(attempt, server, article, trouble):
+    expected = f"`httpx.HTTPStatusError` for the {article}: the service answered {trouble}."
+    try:
+        price = await attempt(server.url, article)
+    except httpx.HTTPStatusError:
+        return
+    except ValueError as error:
+        raise Wrong(expected, happened=_not_json(error, attempt.seen)) from error
+    except (AssertionError, LookupError, TypeError) as error:
+        raise Wrong(
+            expected,
+            happened=f"It raised `{error!r}`, which says nothing of the answer; and `python -O` "
+            "leaves every `assert` out."
+            if isinstance(error, AssertionError)
+            else f"It raised `{error!r}`: it looked for the price in an answer that has none.",
+        ) from error
+    raise Wrong(
+        expected,
+        happened="It returned None: that says that there is no such article, and there is one."
+        if price is None and article == "chair"
+        else f"It returned `{price!r}`, as if the answer were a success.",
+    )
+
+
+def _not_json(error, seen):
+    if any(event.path == "/login" for event in seen.events):
+        return (
+            f"It raised `{type(error).__name__}`: the redirect was followed, and the login page "
+            "that it leads to is no JSON."
+        )
+    return f"It raised `{type(error).__name__}`: it took the body for JSON, whatever the status."
+
+
+EXERCISE = Exercise(
+    id="07-1",
+    title="An error is no price",
+    task="`price_of` asks a price service. It gives lamps away as soon as that service is in "
+    "trouble. Repair it: the price, None for an unknown article, `httpx.HTTPStatusError` for "
+    "everything else that is no success.",
+    starter=price_of,
+    hints=[
+        "What does the answer to an overloaded service look like, and what becomes of it here?",
+        "`response.raise_for_status()` raises for every status outside of 2xx, 404 included.",
+        'Three steps: look for 404, then `raise_for_status()`, then `response.json()["price"]`.',
+    ],
+    wrong=[
+        WrongAnswer(looks_for_404_only, "returned `0`, as if the answer were a success"),
+        WrongAnswer(raises_before_it_looks, "before you call `raise_for_status()`"),
+        WrongAnswer(swallows_the_error, "there is no such article, and there is one"),
+        WrongAnswer(looks_for_server_errors, "the service answered 403"),
+        WrongAnswer(takes_a_redirect_for_a_success, "took the body for JSON"),
+        WrongAnswer(follows_the_redirect, "the redirect was followed"),
+        WrongAnswer(asserts_the_status, "`python -O` leaves every `assert` out"),
+        WrongAnswer(takes_zero_for_nothing, "In Python `0 or x` is x"),
+        WrongAnswer(blocks_the_loop, "the call was a sync one"),
+        WrongAnswer(leaves_the_client_open, "nobody closed the client"),
+    ],
+    solution=solution,
+    why="404 has a meaning of its own here. Every other answer that is no success raises, and only "
+    "a success is read as data.",
+    check=check,
+    serve=serve,
+)

@@ -1,0 +1,268 @@
+"""A client for each user, because of the cookies, and one SSL context for all the clients."""
+
+import asyncio
+import ssl
+import threading
+from contextlib import ExitStack
+from unittest import mock
+
+import httpcore
+import httpx
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from server.local import LocalServer
+from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
+
+USERS = ["anna", "ben", "cleo"]
+TOGETHER = 3.0  # seconds that the logins may take to arrive together
+
+
+async def who_is_logged_in(url, users):
+    """Log each user in, all at the same time; return the list of the JSON of url + "/me"."""
+
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url) as client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def solution(url, users):
+    """Log each user in, all at the same time; return the list of the JSON of url + "/me"."""
+    context = httpx.create_ssl_context()
+
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def checks_no_certificates(url, users):
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url, verify=False) as client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def one_client_for_all(url, users):
+    async with httpx.AsyncClient(base_url=url) as client:
+
+        async def visit(user):
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+        return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def a_context_for_each(url, users):
+    async def visit(user):
+        context = ssl.create_default_context()
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def builds_them_in_threads(url, users):
+    async def visit(user):
+        async with await asyncio.to_thread(httpx.AsyncClient, base_url=url) as client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def builds_them_all_first(url, users):
+    clients = [httpx.AsyncClient(base_url=url) for _ in users]
+
+    async def visit(client, user):
+        async with client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*map(visit, clients, users))
+
+
+async def one_after_another(url, users):
+    context = httpx.create_ssl_context()
+    answers = []
+    for user in users:
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            await client.get("/login", params={"user": user})
+            answers.append((await client.get("/me")).json())
+    return answers
+
+
+async def leaves_them_open(url, users):
+    context = httpx.create_ssl_context()
+
+    async def visit(user):
+        client = httpx.AsyncClient(base_url=url, verify=context)
+        await client.get("/login", params={"user": user})
+        return (await client.get("/me")).json()
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+def serve():
+    app = Starlette(routes=[Route("/login", _login), Route("/me", _me)])
+    app.state.arrived = 0
+    app.state.all_arrived = None
+    app.state.together = True
+    return LocalServer(app)
+
+
+async def _login(request):
+    """Answer once all the users stand here, so that the check sees whether they do."""
+    state = request.app.state
+    state.all_arrived = state.all_arrived or asyncio.Event()
+    state.arrived += 1
+    if state.arrived == len(USERS):
+        state.all_arrived.set()
+    if state.together:
+        try:
+            async with asyncio.timeout(TOGETHER):
+                await state.all_arrived.wait()
+        except TimeoutError:
+            state.together = False
+    response = JSONResponse({})
+    response.set_cookie("session", request.query_params["user"])
+    return response
+
+
+async def _me(request):
+    return JSONResponse({"user": request.cookies.get("session")})
+
+
+class Noted:
+    """What is made while the block runs.
+
+    `clients` are the arguments of each client, `contexts` the SSL contexts of their pools. `loads`
+    holds each SSL context into which certificates were loaded, and whether that was done in the
+    thread of the event loop.
+    """
+
+    def __init__(self):
+        self.clients = []
+        self.contexts = []
+        self.loads = []
+        self._stack = ExitStack()
+
+    def __enter__(self):
+        # Noted where they are made and not by other classes in their place: the answer may have
+        # imported `AsyncClient` by name.
+        self._note(httpx.AsyncClient, "__init__", lambda _, options: self.clients.append(options))
+        self._note(
+            httpcore.AsyncConnectionPool,
+            "__init__",
+            lambda _, options: self.contexts.append(options["ssl_context"]),
+        )
+        home = threading.get_ident()
+        for method in ("load_verify_locations", "load_default_certs"):
+            self._note(
+                ssl.SSLContext,
+                method,
+                lambda context, _: self.loads.append((context, threading.get_ident() == home)),
+            )
+        return self
+
+    def __exit__(self, *exc_info):
+        self._stack.close()
+
+    def _note(self, owner, name, note):
+        original = getattr(owner, name)
+
+        def noting(this, *args, **kwargs):
+            note(this, kwargs)
+            return original(this, *args, **kwargs)
+
+        self._stack.enter_context(mock.patch.object(owner, name, noting))
+
+    @property
+    def loaded(self):
+        """How many contexts got certificates."""
+        return len({id(context) for context, _ in self.loads})
+
+
+async def check(attempt, server):
+    with Noted() as noted:
+        answers = await attempt(server.url, USERS)
+    expect(
+        len(noted.clients) >= len(USERS),
+        "Each user has a client, and with it cookies, of their own.",
+        happened=f"There are {len(USERS)} users, and the client was the same for all: whoever logs "
+        "in last is everybody.",
+    )
+    expect(
+        answers == [{"user": user} for user in USERS],
+        'The JSON of "/me" for each user, in the order of the users.',
+        happened=f"It returned `{answers!r}`.",
+    )
+    expect(
+        all(context.verify_mode is ssl.CERT_REQUIRED for context in noted.contexts),
+        "Certificates are checked.",
+        happened="Your clients check no certificate: with `verify=False` anybody on the way can "
+        "pretend to be the server.",
+    )
+    expect(
+        noted.loaded <= 1, "Certificates are loaded once, for all clients.", happened=_why(noted)
+    )
+    expect(
+        server.app.state.together,
+        "The users are visited at the same time.",
+        happened="They came one after another: the second was not there before the first had its "
+        "answer.",
+    )
+    expect(
+        not still_open(attempt.seen),
+        "Every client is closed at the end.",
+        happened=f"{len(still_open(attempt.seen))} connections are still open.",
+    )
+
+
+def _why(noted):
+    words = f"They were loaded {noted.loaded} times"
+    if not all(at_home for _, at_home in noted.loads):
+        return (
+            f"{words}, in threads. The loop is free meanwhile, but the work is the same: on a busy "
+            "machine it is missing elsewhere."
+        )
+    if any("verify" in options for options in noted.clients):
+        return f"{words}: there was an SSL context for each visit. Make it once, outside of it."
+    return f"{words}: each client made an SSL context for itself, because you gave it none."
+
+
+EXERCISE = Exercise(
+    id="07-2",
+    title="A client each, one context for all",
+    task="`who_is_logged_in` needs a client for each user, because of the cookies. Keep the "
+    "clients, and keep the check of certificates, but load the certificates once.",
+    starter=who_is_logged_in,
+    hints=[
+        "What in `httpx.AsyncClient(...)` takes so long? Which argument hands it in ready-made?",
+        "`context = httpx.create_ssl_context()` is what httpx would make for itself.",
+        "Make `context` before `visit` is defined, and write `verify=context` into the client.",
+    ],
+    wrong=[
+        WrongAnswer(checks_no_certificates, "Your clients check no certificate"),
+        WrongAnswer(one_client_for_all, "whoever logs in last is everybody"),
+        WrongAnswer(a_context_for_each, "there was an SSL context for each visit"),
+        WrongAnswer(builds_them_in_threads, "3 times, in threads"),
+        WrongAnswer(builds_them_all_first, "because you gave it none"),
+        WrongAnswer(one_after_another, "They came one after another"),
+        WrongAnswer(leaves_them_open, "3 connections are still open"),
+    ],
+    solution=solution,
+    why="The context holds the certificates, the client holds the cookies and the connections: the "
+    "one is shared, the other is not.",
+    check=check,
+    serve=serve,
+)

@@ -1,0 +1,102 @@
+"""A timeout with one limit of its own, and the same number for the other three."""
+
+import httpx
+
+from workbench.checking.record import Exercise, WrongAnswer, expect
+
+NAMES = ("connect", "read", "write", "pool")
+
+
+def make_timeout(connect, rest):
+    """Return an httpx.Timeout: `connect` seconds to connect, `rest` for each other limit."""
+    return httpx.Timeout(connect=connect, read=rest)
+
+
+def solution(connect, rest):
+    """Return an httpx.Timeout: `connect` seconds to connect, `rest` for each other limit."""
+    return httpx.Timeout(rest, connect=connect)
+
+
+def a_tuple_as_in_requests(connect, rest):
+    return httpx.Timeout((connect, rest))
+
+
+def one_number(connect, rest):
+    return httpx.Timeout(rest)
+
+
+def the_default_is_for_connecting(connect, rest):
+    return httpx.Timeout(connect, read=rest)
+
+
+def a_dictionary(connect, rest):
+    return {"connect": connect, "read": rest, "write": rest, "pool": rest}
+
+
+def the_numbers_of_the_article(connect, rest):
+    return httpx.Timeout(30.0, connect=5.0)
+
+
+async def check(attempt, server):
+    for connect, rest in ((5.0, 30.0), (0.5, 2.0)):
+        _check_limits(attempt(connect, rest), connect, rest)
+
+
+def _check_limits(timeout, connect, rest):
+    expected = f"`make_timeout({connect}, {rest})` limits connecting to {connect} s and each of "
+    expected += f"the other three waits to {rest} s."
+    expect(
+        isinstance(timeout, httpx.Timeout),
+        expected,
+        happened=f"It returned a {type(timeout).__name__}, and not an `httpx.Timeout`.",
+    )
+    unlimited = [f"`{name}`" for name in NAMES if getattr(timeout, name) is None]
+    expect(
+        not unlimited,
+        expected,
+        happened=f"`{timeout}`: {' and '.join(unlimited)} got no limit, so that wait may last for "
+        "ever. httpx leaves out what a tuple leaves out.",
+    )
+    others = {getattr(timeout, name) for name in NAMES[1:]}
+    expect(
+        others != {30.0} or rest == 30.0,
+        expected,
+        happened=f"`{timeout}`: your function does not use its arguments.",
+    )
+    expect(
+        timeout.connect == connect,
+        expected,
+        happened=f"`{timeout}`: connecting may take {timeout.connect} s.",
+    )
+    expect(
+        others == {rest},
+        expected,
+        happened=f"`{timeout}`: the first argument is the default of all limits that are not "
+        "named, and `write` or `pool` took it.",
+    )
+
+
+EXERCISE = Exercise(
+    id="10-1",
+    title="One limit of its own",
+    task="`make_timeout` raises a ValueError. Repair it: `connect` seconds to connect, and `rest` "
+    "seconds for each of the other three limits.",
+    starter=make_timeout,
+    hints=[
+        "What does the ValueError ask for? There are two ways to give it.",
+        "The first argument of `httpx.Timeout` is the default: it is for all limits that are not "
+        "named.",
+        "Which of the two numbers is for three limits? That one is the default.",
+    ],
+    wrong=[
+        WrongAnswer(a_tuple_as_in_requests, "got no limit"),
+        WrongAnswer(one_number, "connecting may take 30.0 s"),
+        WrongAnswer(the_default_is_for_connecting, "that are not named, and"),
+        WrongAnswer(a_dictionary, "and not an `httpx.Timeout`"),
+        WrongAnswer(the_numbers_of_the_article, "does not use its arguments"),
+    ],
+    solution=solution,
+    why="The default is for three of the limits, and `connect=` overrides it for the fourth. To "
+    "name all four is right as well.",
+    check=check,
+)

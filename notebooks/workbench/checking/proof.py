@@ -1,0 +1,77 @@
+"""Prove an exercise in both directions: what is wrong is rejected, what is right is accepted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from workbench.checking.record import Exercise, WrongAnswer
+from workbench.checking.run import run_check
+
+FEWEST_WRONG_ANSWERS = 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a proof found out about one exercise. `problems` is empty for one that holds."""
+
+    id: str
+    starter: str
+    rejected: int
+    wrong: int
+    solution: str
+    hints: int
+    problems: tuple[str, ...]
+
+
+def examine(exercise: Exercise, exercise_id: str) -> Row:
+    """Run the starter, every wrong answer and the solution of an exercise.
+
+    exercise_id: the id that its file's name stands for.
+    """
+    problems = list(_shape(exercise, exercise_id))
+    starter = run_check(exercise, exercise.starter)
+    if starter.outcome != "not attempted":
+        problems.append(f"the starter is {starter.outcome}")
+    rejected = 0
+    for wrong in exercise.wrong:
+        short = list(_rejection(exercise, wrong))
+        rejected += not short
+        problems += short
+    solution = run_check(exercise, exercise.solution)
+    if solution.outcome != "correct":
+        problems.append(f"the solution is not correct:\n{solution}")
+    return Row(
+        id=exercise_id,
+        starter=starter.outcome,
+        rejected=rejected,
+        wrong=len(exercise.wrong),
+        solution=solution.outcome,
+        hints=len(exercise.hints),
+        problems=tuple(problems),
+    )
+
+
+def _shape(exercise: Exercise, exercise_id: str) -> Iterator[str]:
+    if exercise.id != exercise_id:
+        yield f"its file says {exercise_id}, its id {exercise.id}"
+    for name in ("title", "task", "why"):
+        if not getattr(exercise, name).strip():
+            yield f"it has no {name}"
+    if not exercise.hints or not all(hint.strip() for hint in exercise.hints):
+        yield "a hint is missing or empty"
+    if len(exercise.wrong) < FEWEST_WRONG_ANSWERS:
+        yield f"it has fewer than {FEWEST_WRONG_ANSWERS} wrong answers"
+    if not all(wrong.says.strip() for wrong in exercise.wrong):
+        yield "a wrong answer has no words"
+
+
+def _rejection(exercise: Exercise, wrong: WrongAnswer) -> Iterator[str]:
+    report = run_check(exercise, wrong.answer)
+    name = wrong.answer.__name__
+    if report.outcome not in ("wrong", "error"):
+        yield f"{name} is {report.outcome}"
+        return
+    if wrong.says not in report.text():
+        yield f"{name} does not earn {wrong.says!r} but:\n{report}"
+    for other in exercise.wrong:
+        if other is not wrong and other.says in report.text():
+            yield f"{name} earns {other.says!r}, the words of {other.answer.__name__}"

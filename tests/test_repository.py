@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from test_notebooks_form import MACHINE_PATH
+from form import MACHINE_PATH
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP_LEVEL = {

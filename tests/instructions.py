@@ -1,0 +1,208 @@
+"""What readers are told to call: found in words, and run in the kernel of the lesson that says it.
+
+`notebooks/conftest.py` adds each call as an item behind the cells of its notebook, so `pytest` runs
+it where a learner would, after "Run All". A call counts as told where it stands in `backticks`, is
+complete, and names something that the course gives: `hint("03-1")`, `explorer.set(gap=0.5)`. Words
+are those of the markdown cells, of the stored outputs, of the lesson's exercises, and, in lesson
+00's kernel, of README.
+"""
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from lesson import FOLDER, Lesson
+from nbval.plugin import IPyNbFile
+
+PACKAGES = ("course", "workbench", "course/capstone")
+SPAN = re.compile(r"(\w*)\s*`([^`\n]+)`")
+TELLS = {"run", "call", "ask", "try", "type", "use", "with"}  # words in front of what is to be done
+TIMEOUT = 60  # seconds, as for nbval in pyproject.toml
+# What a call shows, by its name; of a call made several times, what each shows.
+SHOWS = {
+    "hint": (r": hint \d of \d|: no more hints",),
+    "solution": (r"solution", r": a solution"),
+    "open_solutions": (r"^All solutions are open",),
+    "verdicts": (r"\w",),
+    "claims": (r"C16",),
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A call, or an import, that words tell a reader to make."""
+
+    where: str
+    source: str
+
+    @property
+    def called(self):
+        """The name of what is called: set in `explorer.set(gap=0.5)`; empty for an import."""
+        found = re.search(r"(\w+)\(", self.source)
+        return found[1] if found else ""
+
+
+@cache
+def exported():
+    """The names that the course gives to its lessons."""
+    names = {"LocalServer"}
+    for package in PACKAGES:
+        tree = ast.parse((FOLDER / package / "__init__.py").read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+                names |= set(ast.literal_eval(node.value))
+    return names
+
+
+def statement(source):
+    """The syntax tree of one statement, with or without `await`; None where it is none."""
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        body = compile(source, "words", "exec", flags).body
+    except SyntaxError:
+        return None
+    return body[0] if len(body) == 1 else None
+
+
+def root(node):
+    """The name that an expression starts with: explorer in `await explorer.run()`."""
+    while isinstance(node, ast.Await | ast.Call | ast.Attribute | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return getattr(node, "id", "")
+
+
+def bound(lesson):
+    """(names that cells bind at the top level, those of them that the course's own calls made)."""
+    names, made = set(), set()
+    for _, cell in lesson.code:
+        tree = statement_list(cell.source)
+        for node in tree:
+            targets = getattr(node, "targets", [])
+            given = {n.id for target in targets for n in ast.walk(target) if hasattr(n, "id")}
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                given = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+            elif hasattr(node, "name"):
+                given = {node.name}
+            names |= given
+            if root(getattr(node, "value", None)) in exported():
+                made |= given
+    return names, made
+
+
+def statement_list(source):
+    """The top-level statements of a cell."""
+    code = re.sub(r"^[%!].*", "", source, flags=re.MULTILINE)
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(code, "cell", "exec", flags).body
+
+
+def told(where, text, names=frozenset(), made=frozenset()):
+    """Yield each call of the course's that a text tells its reader to make.
+
+    names, made: see `bound`. A call that is not complete, as `hint(...)` or one of a name that the
+    lesson does not bind, describes; it raises ValueError where a word such as "run" stands before.
+    """
+    for before, source in SPAN.findall(text):
+        node = statement(source)
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in PACKAGES:
+            yield Told(where, source)
+            continue
+        value = getattr(node, "value", None)
+        call = value.value if isinstance(value, ast.Await) else value
+        if not isinstance(call, ast.Call) or root(call) not in exported() | made:
+            continue
+        inside = [n for argument in arguments(call) for n in ast.walk(argument)]
+        unknown = [n.id for n in inside if isinstance(n, ast.Name) and n.id not in names]
+        if not unknown and not any(getattr(n, "value", None) is Ellipsis for n in inside):
+            yield Told(where, source)
+        elif before.lower() in TELLS:
+            raise ValueError(f"{where}: {source} is not complete, so nobody can run it")
+
+
+def arguments(call):
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
+def strings(path):
+    """Every string of a Python file: what an exercise says stands in them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def words(lesson):
+    """(where, text) of all that a lesson's reader is told."""
+    yield from lesson.markdown
+    for where, output in lesson.outputs:
+        yield where, output.get("data", {}).get("text/plain", "") or output.get("text", "")
+    if lesson.is_deeper:
+        return
+    number = lesson.name[:2]
+    for path in sorted((FOLDER / "course" / "exercises").glob(f"ex_{number}_*.py")):
+        exercise = path.stem[3:].replace("_", "-")
+        # The course's own words, said of every exercise.
+        yield path.name, f'`hint("{exercise}")` `solution("{exercise}")`'
+        yield from ((path.name, text) for text in strings(path))
+    if number == "00":
+        yield "README.md", (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+
+
+def instructions(lesson):
+    """The calls that a lesson's reader is told to make, each once, in the order of the words."""
+    names, made = bound(lesson)
+    seen = {}
+    for where, text in words(lesson):
+        for call in told(where, text, names, made):
+            seen.setdefault(call.source, call)
+    return list(seen.values())
+
+
+class LessonFile(IPyNbFile):
+    """nbval's collector of a notebook's cells, and behind them what the notebook tells to call."""
+
+    def collect(self):
+        yield from super().collect()
+        for call in instructions(Lesson.read(Path(self.path))):
+            yield Instruction.from_parent(self, name=f"told {call.source}", call=call)
+
+
+class Instruction(pytest.Item):
+    """One call, run in the notebook's kernel after the cells."""
+
+    def __init__(self, *, call, **keywords):
+        super().__init__(**keywords)
+        self.call = call
+
+    def runtest(self):
+        for expected in SHOWS.get(self.call.called, ("",)):
+            said = run(self.parent.kernel.kc, self.call.source)
+            if not re.search(expected, said, re.MULTILINE):
+                raise AssertionError(f"{self.call.source} shows {said[:200]!r}, not {expected!r}")
+
+    def repr_failure(self, excinfo):
+        return f"{self.call.where} tells its reader to call {self.call.source}: {excinfo.value}"
+
+    def reportinfo(self):
+        return self.path, None, f"{self.call.where}: {self.call.source}"
+
+
+def run(client, source):
+    """Run a cell in the kernel of this client and return what it shows as text.
+
+    Raises AssertionError with the exception's name where it fails.
+    """
+    shown = []
+
+    def collect(message):
+        content = message["content"]
+        shown.append(content.get("text", "") or content.get("data", {}).get("text/plain", ""))
+
+    reply = client.execute_interactive(
+        source, timeout=TIMEOUT, output_hook=collect, store_history=False
+    )["content"]
+    if reply["status"] != "ok":
+        raise AssertionError(f"{reply.get('ename', reply['status'])}: {reply.get('evalue', '')}")
+    return "\n".join(shown)

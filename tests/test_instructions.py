@@ -1,0 +1,85 @@
+"""Every call that a reader is told to make is found, and a call that does not work goes red.
+
+The calls themselves run behind each notebook's cells: see `instructions.py`.
+"""
+
+from types import SimpleNamespace
+
+import pytest
+from instructions import Instruction, Told, instructions, told
+from jupyter_client.manager import start_new_kernel
+from lesson import Lesson, deeper, main_paths
+
+from course.exercises import ids
+
+NAMES, MADE = {"mine", "explorer"}, {"explorer"}
+
+
+def calls(text):
+    return [call.source for call in told("here", text, NAMES, MADE)]
+
+
+@pytest.mark.parametrize("path", [*main_paths(), *deeper()], ids=lambda path: path.stem)
+def test_instructions_can_be_followed_as_they_stand(path):
+    instructions(Lesson.read(path))
+
+
+@pytest.mark.parametrize("path", main_paths(), ids=lambda path: path.stem)
+def test_hint_and_solution_of_each_exercise_are_among_them(path):
+    found = {call.source for call in instructions(Lesson.read(path))}
+    own = [exercise for exercise in ids() if exercise[:2] == path.name[:2]]
+    assert {f'{call}("{exercise}")' for exercise in own for call in ("hint", "solution")} <= found
+
+
+def test_calls_of_the_course_are_found_wherever_they_stand():
+    text = 'Stuck? Run `hint("03-1")`. Then `await judge(mine, seed=12)`, or `explorer.set(gap=2)`.'
+    assert calls(text) == ['hint("03-1")', "await judge(mine, seed=12)", "explorer.set(gap=2)"]
+    assert calls("`from course.capstone import hint`") == ["from course.capstone import hint"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`client.get(url)` is a method of httpx",
+        "`serve(app)` starts an application",
+        "a check has the form `check(...)`",
+        "`hint` is a name, `hint(` half a call",
+        "`server.stop()` of another notebook",
+    ],
+)
+def test_what_describes_is_no_instruction(text):
+    assert calls(text) == []
+
+
+@pytest.mark.parametrize("text", ["Run `hint(...)`", "call `serve(app)`"])
+def test_an_instruction_must_be_complete(text):
+    with pytest.raises(ValueError, match="not complete"):
+        calls(text)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    manager, client = start_new_kernel(kernel_name="python3")
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def follow(kernel, source):
+    parent = SimpleNamespace(kernel=SimpleNamespace(kc=kernel))
+    Instruction.runtest(SimpleNamespace(call=Told("cell 1", source), parent=parent))
+
+
+def test_a_call_whose_name_nobody_imported_is_red(kernel):
+    with pytest.raises(AssertionError, match="NameError: name 'solution' is not defined"):
+        follow(kernel, 'solution("00-1")')
+
+
+def test_a_call_that_shows_something_else_is_red(kernel):
+    with pytest.raises(AssertionError, match="not ': hint"):
+        follow(kernel, "hint = print; hint('no more')")
+
+
+def test_a_solution_opens_when_it_is_asked_for_twice(kernel):
+    follow(kernel, "from course import solution")
+    follow(kernel, 'solution("00-1")')

@@ -11,7 +11,7 @@ import re
 
 import nbformat
 from lesson import CODE, HEADING, Lesson
-from store import CELL_METADATA, METADATA, WIDGET
+from store import CELL_METADATA, HIDDEN, METADATA, WIDGET, answers
 
 RAISES, IGNORED = "raises-exception", "nbval-ignore-output"
 LONG, TOO_LONG = 15, 22  # lines of a code cell: few may pass the first, none the second
@@ -131,6 +131,14 @@ def markers(lesson):
         yield f"{lesson.name}: the outputs of {ignored} code cells are ignored"
 
 
+def hidden(lesson):
+    """Stored answers are hidden from whoever opens the lesson; a prediction's question is not."""
+    for where, cell in lesson.code:
+        expected = HIDDEN if answers(cell) else None
+        if (found := cell.metadata.get("jupyter")) != expected:
+            yield f"{where}: the metadata 'jupyter' are {found}, not {expected}"
+
+
 def no_stderr(lesson):
     """Nothing is stored from stderr: warnings name a temporary file and never compare equal."""
     for where, output in lesson.outputs:
@@ -227,6 +235,6 @@ def cell_length(lesson):
 
 CHECKS = (
     *(stored_form, nothing_volatile, own_ids, no_machine),
-    *(executed, errors, markers, no_stderr),
+    *(executed, errors, markers, hidden, no_stderr),
     *(links, heading_order, shape, alternatives, cell_length),
 )

@@ -1,6 +1,6 @@
 """Run notebooks and store their outputs, with nothing in them that changes from run to run.
 
-    python tests/store.py                                   # every lesson
+    python tests/store.py                                   # every notebook, deeper/ as well
     python tests/store.py notebooks/02-context-managers.ipynb
     python tests/store.py --fresh                           # store every output anew
 
@@ -8,6 +8,9 @@ Each notebook runs from top to bottom in a new kernel of this environment, with 
 the working directory. A cell whose source and outputs are what nbval would accept keeps the
 outputs that are stored, so a second run changes nothing in git. nbval compares neither pictures nor
 the outputs of cells tagged nbval-ignore-output: after a change to one of those, use --fresh.
+
+Stored outputs are hidden from whoever opens a notebook in JupyterLab, since they answer what it
+asks: JupyterLab shows "..." in their place, and what a cell gives from the moment it is run.
 """
 
 import argparse
@@ -18,6 +21,7 @@ from pathlib import Path
 from types import MethodType, SimpleNamespace
 
 import nbformat
+from lesson import deeper, main_paths
 from nbclient import NotebookClient
 from nbval.plugin import IPyNbCell, coalesce_streams, get_sanitize_patterns, nocolors
 
@@ -34,7 +38,9 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = {"tags", "reason"}
+HIDDEN = {"outputs_hidden": True}  # in nbformat's cell metadata "jupyter"
+KEPT_METADATA = {"tags", "reason"}
+CELL_METADATA = {*KEPT_METADATA, "jupyter"}
 
 
 def store(path, fresh=False):
@@ -50,7 +56,7 @@ def store(path, fresh=False):
     stored = copy.deepcopy(notebook.cells)
     run(notebook, path.resolve().parent)
     for cell, old in zip(notebook.cells, stored, strict=True):
-        cell.metadata = {key: cell.metadata[key] for key in CELL_METADATA & set(cell.metadata)}
+        cell.metadata = {key: cell.metadata[key] for key in KEPT_METADATA & set(cell.metadata)}
         if cell.cell_type == "code":
             cell.outputs = lasting(cell.outputs)
             if not fresh and old.outputs and (ignored(cell) or same(cell.outputs, old.outputs)):
@@ -58,6 +64,8 @@ def store(path, fresh=False):
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
+            if answers(cell):
+                cell.metadata["jupyter"] = dict(HIDDEN)
     notebook.metadata = nbformat.from_dict(METADATA)
     after = nbformat.writes(notebook) + "\n"
     if after != before:
@@ -102,6 +110,14 @@ def lasting(outputs):
     return kept
 
 
+def answers(cell):
+    """Whether the cell stores an output that is more than the question of a prediction."""
+    return not all(
+        output.get("data", {}).get("text/plain", "").startswith("Predict: ")
+        for output in cell.outputs
+    )
+
+
 def without_machine_paths(text):
     """The text with files named from their package on: httpx/_client.py, server/local.py."""
     folders = {ROOT, *map(Path, sysconfig.get_paths().values())}
@@ -134,10 +150,10 @@ def same(new, old):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("notebook", nargs="*", type=Path, help="default: every lesson")
+    parser.add_argument("notebook", nargs="*", type=Path, help="default: every notebook")
     parser.add_argument("--fresh", action="store_true", help="store every output anew")
     arguments = parser.parse_args()
-    for path in arguments.notebook or sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in arguments.notebook or [*main_paths(), *deeper()]:
         changed = store(path, arguments.fresh)
         print(f"{path.name}: {'stored' if changed else 'nothing changed'}", flush=True)
 

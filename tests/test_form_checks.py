@@ -13,6 +13,7 @@ from form import (
     errors,
     executed,
     heading_order,
+    hidden,
     links,
     markers,
     no_machine,
@@ -35,7 +36,7 @@ from form_sitting import (
 )
 from lesson import SECONDS_A_LINE, WORDS_A_MINUTE, Lesson
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from store import METADATA, WIDGET
+from store import HIDDEN, METADATA, WIDGET, answers
 
 THIS, NEXT, DEEPER = "00-start-here.ipynb", "01-the-symptom.ipynb", "00-who-else.ipynb"
 ASKS = 'guess = predict("Who closed it?", ["the client", "the server"])'
@@ -57,6 +58,7 @@ def good():
         new_code_cell(
             "picture",
             execution_count=1,
+            metadata={"jupyter": HIDDEN},
             outputs=[
                 new_output(
                     "execute_result",
@@ -71,17 +73,24 @@ def good():
         new_code_cell(
             "1 / 0",
             execution_count=2,
-            metadata={"tags": [RAISES]},
+            metadata={"tags": [RAISES], "jupyter": HIDDEN},
             outputs=[
                 new_output("error", ename="ZeroDivisionError", evalue="", traceback=["1 / 0"])
             ],
         ),
         *(new_code_cell(f"x = {n}", execution_count=n) for n in range(3, 6)),
-        new_code_cell(ASKS, execution_count=6),
+        new_code_cell(
+            ASKS,
+            execution_count=6,
+            outputs=[
+                new_output("display_data", {"text/plain": "Predict: Who closed it?\n  ( ) I"})
+            ],
+        ),
         new_code_cell("by = ask()", execution_count=7),
         new_code_cell(
             COMPARES,
             execution_count=8,
+            metadata={"jupyter": HIDDEN},
             outputs=[
                 new_output(
                     "execute_result",
@@ -127,7 +136,16 @@ def set_metadata(number, **metadata):
 
 
 def set_outputs(number, *outputs):
-    return lambda notebook: notebook.cells[number].update(outputs=list(outputs))
+    """Give a cell other outputs, hidden as they should be."""
+
+    def change(notebook):
+        cell = notebook.cells[number]
+        cell.outputs = list(outputs)
+        cell.metadata.pop("jupyter", None)
+        if answers(cell):
+            cell.metadata["jupyter"] = HIDDEN
+
+    return change
 
 
 def data(**kinds):
@@ -188,6 +206,10 @@ BROKEN = [
         lambda n: [cell.metadata.update(tags=[IGNORED], reason="?") for cell in n.cells[4:8]],
         "4 code cells",
     ),
+    (hidden, lambda notebook: notebook.cells[2].metadata.pop("jupyter"), "cell 2"),
+    (hidden, set_metadata(2, jupyter={**HIDDEN, "source_hidden": True}), "cell 2"),
+    (hidden, set_metadata(4, jupyter=HIDDEN), "cell 4"),
+    (hidden, set_metadata(7, jupyter=HIDDEN), "cell 7"),
     (no_stderr, set_outputs(4, stream("stderr", "RuntimeWarning")), "cell 4"),
     (links, add_to_source(1, "[gone](12-more.ipynb)"), "leads nowhere"),
     (links, add_to_source(1, '<a href="../gone.md">gone</a>'), "leads nowhere"),

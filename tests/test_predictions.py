@@ -11,6 +11,11 @@ CHOICES = ["all", "some", "none"]
 questions = (f"How many succeed (question {number})?" for number in itertools.count())
 
 
+def run_says(outcome):
+    """What a cell computes from its run: each choice, with whether it held."""
+    return {choice: choice == outcome for choice in CHOICES}
+
+
 def choose(prediction, choice):
     """Choose as a click does."""
     prediction._buttons.value = choice
@@ -19,14 +24,14 @@ def choose(prediction, choice):
 def test_nothing_is_preselected():
     guess = predict(next(questions), CHOICES)
     assert guess.choice is None
-    assert repr(guess.compare("none")) == "No prediction made. The run says: none."
-    assert guess.compare("none").held is None
+    assert repr(guess.compare(run_says("none"))) == "No prediction made. The run says: none."
+    assert guess.compare(run_says("none")).held is None
 
 
 def test_a_wrong_prediction():
     guess = predict(next(questions), CHOICES)
     choose(guess, "some")
-    comparison = guess.compare("none")
+    comparison = guess.compare(run_says("none"))
     words = "You predicted: some. The run says: none. It did not hold."
     assert repr(comparison) == words
     assert words in comparison._repr_html_()
@@ -36,13 +41,32 @@ def test_a_wrong_prediction():
 def test_a_right_prediction():
     guess = predict(next(questions), CHOICES)
     choose(guess, "none")
-    assert repr(guess.compare("none")) == "You predicted: none. The run says: none. It held."
+    assert (
+        repr(guess.compare(run_says("none"))) == "You predicted: none. The run says: none. It held."
+    )
 
 
-def test_the_outcome_is_one_of_the_choices():
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        (
+            {"all": False, "some": False, "none": False},
+            r"one choice must hold .* 0 of them do: {'a",
+        ),
+        ({"all": True, "some": True, "none": False}, r"2 of them do: {'all': True, 'some': True, "),
+        (
+            {"all": False, "none": True},
+            r"each of \['all', 'some', 'none'\]; it got \['all', 'none'\]",
+        ),
+        ({**run_says("none"), "few": False}, r"it got \['all', 'some', 'none', 'few'\]"),
+        ({"all": 0, "some": 3, "none": False}, "True or False; got {'all': 0, 'some': 3"),
+    ],
+    ids=["none held", "two held", "one is missing", "one too many", "no bool"],
+)
+def test_the_run_must_bear_out_exactly_one_of_the_choices(held, words):
     guess = predict(next(questions), CHOICES)
-    with pytest.raises(ValueError, match="'few' is none of 'all', 'some', 'none'"):
-        guess.compare("few")
+    with pytest.raises(ValueError, match=words):
+        guess.compare(held)
 
 
 def test_asked_again_it_keeps_the_choice():

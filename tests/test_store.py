@@ -6,8 +6,10 @@ import sys
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from store import SANITIZING, WIDGET, store
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from store import HIDDEN, SANITIZING, WIDGET, answers, same, store
+
+from workbench.predictions import Prediction
 
 PICTURE = """
 from matplotlib.figure import Figure
@@ -29,6 +31,9 @@ CELLS = {
     "port": "import random\nf'http://127.0.0.1:{random.randint(1024, 65535)}/'",
     "duration": "import time\nprint(f'took {time.perf_counter():.3f} ms')",
     "both": "print('before')\ndisplay('shown')\nprint('after')",
+    "question": "from workbench import predict\nguess = predict('Who?', ['we', 'they'])",
+    "answer": "guess.compare({'we': False, 'they': True})",
+    "nothing": "x = 1",
     "race": "import random\nrandom.random()",
     "error": "import json\njson.loads('{')",
 }
@@ -98,6 +103,24 @@ def test_stored_outputs_hold_nothing_volatile(notebook):
     kinds = [output.output_type for output in cells["both"].outputs]
     assert kinds == ["stream", "display_data", "stream"]
     assert "json/__init__.py" in "".join(cells["error"].outputs[0].traceback).replace("\\", "/")
+
+
+def test_answers_are_hidden_until_the_cell_is_run_and_questions_are_not(notebook):
+    cells = stored_cells(notebook)
+    hidden = {name for name, cell in cells.items() if cell.metadata.get("jupyter") == HIDDEN}
+    assert hidden == set(CELLS) - {"question", "nothing"}
+    assert all(answers(cells[name]) for name in hidden)
+
+
+def test_another_outcome_of_a_prediction_is_not_the_same_output():
+    def says(outcome):
+        guess = Prediction("Who?", ["we", "they"])
+        held = {choice: choice == outcome for choice in guess.choices}
+        text = repr(guess.compare(held))
+        return [new_output("execute_result", {"text/plain": text}, execution_count=1)]
+
+    assert same(says("they"), says("they"))
+    assert not same(says("they"), says("we"))
 
 
 def test_strict_nbval_accepts_what_was_stored(notebook):

@@ -1,14 +1,18 @@
 """Commit to an answer before the run, and compare it with the run's.
 
     guess = predict("How many of 200 calls succeed?", ["all", "some", "none"])
-    ...                                   # the run
-    guess.compare("none")                 # You predicted: some. The run says: none.
+    tally = await run_trials(...)
+    guess.compare({"all": tally.ok == 200, "some": 0 < tally.ok < 200, "none": tally.ok == 0})
+    # You predicted: some. The run says: none. It did not hold.
 
-Nothing is preselected and nothing waits, so a notebook runs from top to bottom without a choice.
+The run says which choice it is: a lesson's code does not spell the answer that a learner is still
+to find. nbval compares the words with those stored, so another outcome turns the cell red.
+
+Nothing is preselected and nothing waits: a notebook runs from top to bottom without a choice.
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ipywidgets
 from IPython.display import display
@@ -42,16 +46,27 @@ class Prediction:
         """What was chosen, None before."""
         return self._buttons.value
 
-    def compare(self, outcome: str) -> "Comparison":
-        """Put the prediction beside the outcome that the run computed.
+    def compare(self, held: Mapping[str, bool]) -> "Comparison":
+        """Put the prediction beside what the run came to.
 
-        Raises `ValueError` for an outcome that is none of the choices.
+        held: each of the choices, with whether the run bore it out. Exactly one did.
+
+        Raises `ValueError` where the keys are not the choices, where a value is no bool, and where
+        none of them or more than one is True: then the run came to something that the question
+        did not foresee.
         """
-        if outcome not in self.choices:
+        if isinstance(held, str):  # the answer spelled, as in lessons of the first edition
+            held = {choice: choice == held for choice in {*self.choices, held}}
+        if set(held) != set(self.choices):
+            raise ValueError(f"compare takes each of {list(self.choices)}; it got {list(held)}")
+        if not all(isinstance(value, bool) for value in held.values()):
+            raise ValueError(f"whether a choice held is True or False; got {dict(held)}")
+        true = [choice for choice in self.choices if held[choice]]
+        if len(true) != 1:
             raise ValueError(
-                f"the outcome {outcome!r} is none of {', '.join(map(repr, self.choices))}"
+                f"exactly one choice must hold after the run; {len(true)} of them do: {dict(held)}"
             )
-        return Comparison(self.choice, outcome)
+        return Comparison(self.choice, true[0])
 
     def __repr__(self) -> str:
         return "\n".join([f"Predict: {self.question}", *(f"  ( ) {name}" for name in self.choices)])

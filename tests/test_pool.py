@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from server.local import LocalServer
 from workbench.pool import PoolState, watch_pool
 from workbench.trials import run_trials
+from workbench.waterfall.recording import record
 
 pytestmark = pytest.mark.anyio
 TLS = ssl.create_default_context()
@@ -64,6 +65,28 @@ async def test_requests_beyond_the_limit_are_queued(server):
             await asyncio.gather(*calls)
     assert (pool.most_active, pool.most_queued) == (2, 3)
     assert counts(pool.last) == (0, 0, 2, 0)
+
+
+@pytest.mark.parametrize("busy", [1, 2, 3])
+async def test_of_kept_connections_it_says_what_a_waterfall_of_the_same_run_says(server, busy):
+    async with client_of(server, connections=3) as client:
+
+        async def held_at_once(count):
+            gate = f"kept-{next(numbers)}"
+            calls = [client.get(f"/faults/hold?gate={gate}") for _ in range(count)]
+            calls = [asyncio.create_task(call) for call in calls]
+            await server.gates.reached(gate, count=count)
+            yield
+            server.gates.open(gate)
+            await asyncio.gather(*calls)
+
+        async for _ in held_at_once(3):
+            pass
+        with record(client) as waterfall, watch_pool(client) as pool:
+            async for _ in held_at_once(busy):
+                sent = [exchange for exchange in waterfall.requests if exchange.reused]
+                assert len(sent) == busy
+                assert counts(pool.last) == (busy, 0, 3 - busy, 0)
 
 
 async def test_a_reused_connection_is_offered_to_the_whole_queue(server):

@@ -42,7 +42,7 @@ WAITING = {"facecolor": "white", "edgecolor": OKABE_ITO["orange"], "hatch": "///
 class PoolState:
     """What a pool held at one moment; `time` is in seconds on `server.ledger.clock`.
 
-    with_request: active connections that belong to a request whose response is not closed yet.
+    with_request: active connections, assigned to a request whose response is not closed yet.
     without_request: connections that count as active although no request has them.
     idle: connections that are kept for the next request.
     queued: requests that wait for a connection.
@@ -154,10 +154,12 @@ class WatchedPool:
         with_request = without_request = idle = 0
         assigned = [id(request.connection) for request in self._pool._requests]
         for connection in self._pool.connections:
-            if connection.is_idle():
-                idle += 1
-            elif id(connection) in assigned:
+            # Asked first: a kept connection that has just been assigned to a request calls itself
+            # idle until the request's own task runs and sends on it.
+            if id(connection) in assigned:
                 with_request += 1
+            elif connection.is_idle():
+                idle += 1
             else:
                 without_request += 1
         queued = sum(request.is_queued() for request in self._pool._requests)

@@ -1,7 +1,7 @@
 """Prove every exercise in both directions: python -m course.exercises [ID ...]
 
 A row per exercise: its starter is not attempted, every wrong answer is rejected with words of its
-own, its solution is correct. Exits with 1 if any row falls short.
+own, its solution and its other right answers are correct. Exits with 1 if any row falls short.
 """
 
 import argparse
@@ -19,12 +19,13 @@ def main() -> int:
     chosen = parser.parse_args().id or ids()
     if unknown := sorted(set(chosen) - set(ids())):
         parser.error(f"no exercise {', '.join(unknown)}; there are: {', '.join(ids())}")
-    print("exercise  starter        wrong answers      solution       hints")
+    print("exercise  starter        wrong answers      solution       others  hints")
     short = 0
     for row in examine_all(chosen):
         answers = f"{row.rejected} of {row.wrong} rejected"
         print(
-            f"{row.id:8}  {row.starter:13}  {answers:17}  {row.solution:13}  {row.hints}",
+            f"{row.id:8}  {row.starter:13}  {answers:17}  {row.solution:13}  "
+            f"{row.accepted} of {row.right}  {row.hints}",
             flush=True,
         )
         for problem in row.problems:

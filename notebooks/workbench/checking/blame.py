@@ -150,6 +150,8 @@ def codes_of(answer: Any) -> Iterator[CodeType]:
         code = getattr(inspect.unwrap(answer), "__code__", None)
         if code is not None:
             yield code
+        elif not inspect.isbuiltin(answer):  # an object with `__call__`: its class is the answer
+            yield from codes_of(type(answer))
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

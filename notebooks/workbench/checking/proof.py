@@ -11,19 +11,25 @@ FEWEST_WRONG_ANSWERS = 2
 
 @dataclass(frozen=True)
 class Row:
-    """What a proof found out about one exercise. `problems` is empty for one that holds."""
+    """What a proof found out about one exercise. `problems` is empty for one that holds.
+
+    starter, solution: the outcomes of the two. rejected, accepted: how many of its `wrong` and of
+    its `right` answers were.
+    """
 
     id: str
     starter: str
     rejected: int
     wrong: int
     solution: str
+    accepted: int
+    right: int
     hints: int
     problems: tuple[str, ...]
 
 
 def examine(exercise: Exercise, exercise_id: str) -> Row:
-    """Run the starter, every wrong answer and the solution of an exercise.
+    """Run the starter, every wrong answer, the solution and every other right one of an exercise.
 
     exercise_id: the id that its file's name stands for.
     """
@@ -39,12 +45,20 @@ def examine(exercise: Exercise, exercise_id: str) -> Row:
     solution = run_check(exercise, exercise.solution)
     if solution.outcome != "correct":
         problems.append(f"the solution is not correct:\n{solution}")
+    accepted = 0
+    for right in exercise.right:
+        report = run_check(exercise, right)
+        accepted += report.outcome == "correct"
+        if report.outcome != "correct":
+            problems.append(f"{right.__name__}, a right answer, is not correct:\n{report}")
     return Row(
         id=exercise_id,
         starter=starter.outcome,
         rejected=rejected,
         wrong=len(exercise.wrong),
         solution=solution.outcome,
+        accepted=accepted,
+        right=len(exercise.right),
         hints=len(exercise.hints),
         problems=tuple(problems),
     )

@@ -1,6 +1,7 @@
 """Run a check on a learner's answer and put what came of it into words."""
 
 import ast
+import asyncio
 import contextlib
 import gc
 import inspect
@@ -13,8 +14,16 @@ from typing import Any
 
 from server.ledger import Seen
 from workbench.checking.blame import Own, codes_of, meaning_of, name_of
-from workbench.checking.record import Attempt, Exercise, NotAttempted, Wrong
+from workbench.checking.record import (
+    Attempt,
+    Exercise,
+    NotAttempted,
+    Wrong,
+    expect,
+    is_coroutine_function,
+)
 from workbench.checking.thread import Worker
+from workbench.checking.witness import Witness
 from workbench.message import Lines, Report
 
 _numbers = itertools.count(1)
@@ -32,18 +41,28 @@ def run_check(exercise: Exercise, answer: Callable) -> Report:
     if problem := _unusable(exercise, answer):
         return _wrong(exercise, problem, None, [])
     own = Own(answer, besides=exercise.check)
-    with _listening() as heard, exercise.serve() as server:
+    with _listening() as heard, exercise.serve() as server, Witness(own) as witness:
         seen = Seen(server.ledger)
+        attempts: list[Attempt] = []
 
         async def run_check() -> None:
             with server.ledger.watch() as watched:
                 nonlocal seen
                 seen = watched
-                await exercise.check(Attempt(answer, server, watched, heard), server)
+                attempt = Attempt(answer, server, watched, heard, witness)
+                attempts.append(attempt)
+                witness.watch_tasks(asyncio.get_running_loop())
+                await exercise.check(attempt, server)
+                expect(
+                    not witness.blocked,
+                    "The event loop goes on while your code waits: other requests have their "
+                    "turn meanwhile.",
+                    happened=f"Your code stopped it: {next(iter(witness.blocked), '')}",
+                )
 
         worker = Worker(run_check, f"exercise-{exercise.id}-{next(_numbers)}", mine=own.runs)
         worker.run(exercise.limit)
-        verdict = _verdict(exercise, own, worker, seen)
+        verdict = _verdict(exercise, own, worker, seen, attempts[0].did if attempts else "")
         # The traceback holds the learner's variables, such as a coroutine that was never awaited.
         worker.raised = None
         gc.collect()
@@ -51,7 +70,7 @@ def run_check(exercise: Exercise, answer: Callable) -> Report:
 
 
 def _verdict(
-    exercise: Exercise, own: Own, worker: Worker, seen: Seen
+    exercise: Exercise, own: Own, worker: Worker, seen: Seen, did: str
 ) -> Callable[[list[str]], Report]:
     """Return what makes the report once it is known what Python warned of."""
     raised = worker.raised
@@ -60,7 +79,7 @@ def _verdict(
     if raised is None:
         return lambda notes: _report(exercise, "correct", [exercise.why], notes)
     if isinstance(raised, Wrong):
-        return lambda notes: _wrong(exercise, raised, raised.seen or seen, notes)
+        return lambda notes: _wrong(exercise, raised, raised.seen or seen, notes, did)
     line = own.line_of(raised.__traceback__)
     if isinstance(raised, NotAttempted):
         words = f"Something is still to be written: {raised}."
@@ -108,8 +127,14 @@ def _late(
     return lambda notes: _report(exercise, "error", parts, notes)
 
 
-def _wrong(exercise: Exercise, wrong: Wrong, seen: Seen | None, notes: list[str]) -> Report:
+def _wrong(
+    exercise: Exercise, wrong: Wrong, seen: Seen | None, notes: list[str], did: str = ""
+) -> Report:
     parts: list[Any] = [f"Expected: {wrong.expected}", f"What happened: {wrong.happened}"]
+    silent = seen is not None and not seen.requests and is_coroutine_function(exercise.starter)
+    if silent and did and "No request was made" not in wrong.happened:
+        # First what was seen: the check's own words may take a request for granted.
+        parts.insert(0, f"No request was made; {did}.")
     if seen is None:
         parts.append("So it was not run, and the server saw nothing.")
     else:
@@ -145,8 +170,15 @@ def _unusable(exercise: Exercise, answer: Callable) -> Wrong | None:
     starter = exercise.starter
     name = starter.__name__
     if inspect.isclass(starter) and not inspect.isclass(answer):
-        return Wrong(f"A class, `class {name}: ...`.", happened="It is a function.")
-    if inspect.iscoroutinefunction(starter) and not inspect.iscoroutinefunction(answer):
+        made_by = "made by `async def`" if is_coroutine_function(answer) else "made by `def`"
+        return Wrong(f"A class, `class {name}: ...`.", happened=f"It is a function, {made_by}.")
+    if not is_coroutine_function(starter) and is_coroutine_function(answer):
+        return Wrong(
+            f"A plain function, `def {name}(...)`.",
+            happened="It is made by `async def`: whoever calls it gets a coroutine, and nothing "
+            "in it runs until somebody awaits that.",
+        )
+    if is_coroutine_function(starter) and not is_coroutine_function(answer):
         if inspect.isasyncgenfunction(answer):
             happened = "It has a `yield` in it, which makes it an async generator."
         elif inspect.isclass(answer):

@@ -111,10 +111,10 @@ class Attempt:
     What an answer did besides (see `workbench.checking.witness`):
     `blocked`: the calls that stopped the event loop, in words. A check need not ask: an answer that
     stopped it is not "correct", with words of its own, once the check itself has found nothing.
-    `pending`: the names of the tasks that the answer has started and that still run. To be asked straight after
-    the answer's `await` or block, before the check awaits anything: a moment later a task that
-    nobody waited for may have ended all the same. After `await attempt(...)` it is those at the
-    moment of its return.
+    `pending`: the names of the tasks that the answer has started and that still run. To be asked
+    straight after the answer's `await` or block, before the check awaits anything: a moment later a
+    task that nobody waited for may have ended all the same. After `await attempt(...)` it is those
+    at the moment of its return.
     `open_loops`: the event loops that it has made and not closed.
     """
 

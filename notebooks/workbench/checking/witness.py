@@ -100,7 +100,7 @@ class Witness:
         return None
 
     def _around(self, owner: Any, name: str, note: Callable[[Any], None]) -> None:
-        """Call `note` with the first argument whenever the learner's code comes to this function."""
+        """Call `note` with the first argument whenever the learner's code comes here."""
         original = getattr(owner, name)
 
         @functools.wraps(original)
@@ -126,7 +126,7 @@ _hooked = False
 
 
 def _hook_once() -> None:
-    """Have Python tell of sockets that connect: their class cannot be patched. It stays for ever."""
+    """Have Python tell of sockets that connect: their class cannot be patched. It stays."""
     global _hooked
     if not _hooked:
         _hooked = True

@@ -1,4 +1,4 @@
-"""The repository's own files: what stands at the top, the one list of dependencies, README."""
+"""The repository's own files: what stands at the top, the list of dependencies, the arrows."""
 
 import ast
 import re
@@ -17,20 +17,12 @@ TOP_LEVEL = {
     *("server", "notebooks", "tests", "binder"),
 }
 REQUIREMENT = re.compile(r"(?:([\w-]+)~=\d+(?:\.\d+)+|-e \.) +# \S+ \S+")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
-LESSON_ROW = re.compile(r"^\| \[[^\]]+\]\(([^)]+)\) \| (\d+) \| .+ \|$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def committed(git):
     """The files that git knows, as paths from the root."""
     return [Path(name) for name in git("ls-files", "-z").split("\0") if (ROOT / name).is_file()]
-
-
-@pytest.fixture(scope="module")
-def readme():
-    return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_top_level_holds_what_the_readme_explains(committed):
@@ -68,14 +60,10 @@ def test_what_is_imported_is_required():
     required = {match[1] for line in requirement_lines() if (match := REQUIREMENT.match(line))}
     distributions = packages_distributions()
     missing = set()
+    shared = {path.stem for path in (ROOT / "tests").glob("*.py")}  # pytest's pythonpath
+    packages = {"server", "course", "services", "workbench"}
     for path in sources():
-        own = {
-            "server",
-            "course",
-            "services",
-            "workbench",
-            *(sibling.stem for sibling in path.parent.iterdir()),
-        }
+        own = packages | shared | {sibling.stem for sibling in path.parent.iterdir()}
         for module in imported(path) - own - sys.stdlib_module_names:
             names = {name.lower().replace("_", "-") for name in distributions.get(module, ())}
             if not required & names:
@@ -108,54 +96,6 @@ def imported(path):
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules.add(node.module.partition(".")[0])
     return modules
-
-
-# README.md
-
-
-def test_readme_links_lead_to_files(readme):
-    for _, _, target in LINK.findall(readme):
-        if not target.startswith("https://"):
-            assert (ROOT / target).exists(), target
-
-
-def test_readme_images_have_an_alternative_text(readme):
-    images = [(text, target) for mark, text, target in LINK.findall(readme) if mark]
-    assert images
-    for text, target in images:
-        assert len(text.split()) > 2, target
-
-
-def test_readme_map_lists_every_lesson_with_its_minutes(readme):
-    lessons = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
-    assert [target for target, _ in LESSON_ROW.findall(readme)] == [
-        f"notebooks/{name}" for name in lessons
-    ]
-
-
-def test_readme_commands_name_files_that_are_there(readme):
-    commands = [command for language, command in BLOCK.findall(readme) if language == "bash"]
-    named = re.findall(r"(?<!\S)(?!\.venv)[\w./-]+\.(?:txt|py|ipynb)\b", " ".join(commands))
-    assert "requirements.txt" in named
-    for name in named:
-        assert (ROOT / name).is_file(), name
-
-
-def test_readme_gives_each_setup_for_windows_too(readme):
-    blocks = BLOCK.findall(readme)
-    setups = [block for language, block in blocks if language == "bash" and "-m venv" in block]
-    windows = [block for language, block in blocks if language == "powershell"]
-    assert len(setups) == 2
-    assert windows == [
-        setup.replace("python3 ", "py ").replace(".venv/bin/", ".venv/Scripts/").replace("/", "\\")
-        for setup in setups
-    ]
-
-
-def test_readme_and_ci_run_the_same_tests(readme):
-    """The README's test command is pytest without a word more, as in .ci/run."""
-    assert "-m pytest\n```" in readme
-    assert "\npytest\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_imports_go_one_way():

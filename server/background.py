@@ -19,6 +19,12 @@ STOP_TIMEOUT = 10.0
 ACCEPT_TURNS = 3
 
 
+async def turns(count: int) -> None:
+    """Let the running event loop go round `count` times, so that what is ready takes its turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 class Worker:
     """The thread's half. It holds no reference to its `Background`, so that one can be dropped.
 
@@ -60,8 +66,8 @@ class Worker:
         if not self._stop_early.is_set():
             await self._main(self)
 
-    def wait_for_turns(self, turns: int, timeout: float) -> None:
-        """Block the calling thread until the loop has gone round so many times, or has ended.
+    def wait_for_turns(self, count: int, timeout: float) -> None:
+        """Block the calling thread until the loop has gone round `count` times, or has ended.
 
         Does nothing in the worker's own thread, which cannot wait for itself. Raises
         `TimeoutError` after `timeout` seconds.
@@ -79,7 +85,7 @@ class Worker:
 
         deadline = time.monotonic() + timeout
         try:
-            loop.call_soon_threadsafe(turn, turns)
+            loop.call_soon_threadsafe(turn, count)
         except RuntimeError:  # the loop was closed in the meantime
             return
         # In slices, since a loop that ends now will not call back.
@@ -182,6 +188,5 @@ async def stop_listening(listener: asyncio.Server) -> None:
     loop = asyncio.get_running_loop()
     for sock in listener.sockets:
         loop.remove_reader(sock.fileno())
-    for _ in range(ACCEPT_TURNS):
-        await asyncio.sleep(0)
+    await turns(ACCEPT_TURNS)
     listener.close()

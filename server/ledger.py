@@ -207,6 +207,12 @@ class Ledger:
         with self._changed:
             return dict(self._totals)
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections were opened and are not closed."""
+        with self._changed:
+            return self._totals["opened"] - self._totals["closed"]
+
     def since(self, seq: int) -> tuple[list[Event], dict[str, int]]:
         """Return the kept events after number `seq`, with the totals of the same moment."""
         with self._changed:
@@ -246,6 +252,18 @@ class Ledger:
         with self._changed:
             if not self._changed.wait_for(lambda: condition(self), timeout):
                 raise TimeoutError(f"the ledger did not get there within {timeout} s")
+
+    def wait_until_closed(self, timeout: float = 5.0) -> None:
+        """Block the calling thread until no connection is open, in the ledger's eyes.
+
+        From async code call it as `await asyncio.to_thread(ledger.wait_until_closed)`.
+
+        Raises `TimeoutError` after `timeout` seconds, and says how many are open.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self.open_connections, timeout):
+                still = _plural(self.open_connections, "connection")
+                raise TimeoutError(f"{still} still open after {timeout} s")
 
     def __len__(self) -> int:
         with self._changed:

@@ -380,6 +380,22 @@ def test_wait_until(server):
         ledger.wait_until(lambda it: it.totals()["request"] == 2, timeout=0.05)
 
 
+def test_wait_until_closed(server):
+    ledger = Ledger()
+    ledger.wait_until_closed(timeout=0)  # none was opened
+    for _ in range(2):
+        ledger.opened(None)
+    ledger.write("closed", connection=2)
+    assert ledger.open_connections == 1
+    with pytest.raises(TimeoutError, match=r"1 connection still open after 0\.01 s"):
+        ledger.wait_until_closed(timeout=0.01)
+    timer = threading.Timer(0.05, ledger.write, ("closed",), {"connection": 1})
+    timer.start()
+    ledger.wait_until_closed(timeout=10)
+    timer.join()
+    assert ledger.open_connections == 0
+
+
 # How it looks
 
 

@@ -91,9 +91,8 @@ async def replay(path: Path, schedule: Schedule) -> Observed:
                 noting = _noting(app, path, observed.raised)
                 await _serve(path, noting, upstream, schedule, observed)
             with contextlib.suppress(TimeoutError):
-                upstream.ledger.wait_until(_all_closed, CLOSING)
-            totals = upstream.ledger.totals()
-            observed.left = totals["opened"] - totals["closed"]
+                upstream.ledger.wait_until_closed(CLOSING)
+            observed.left = upstream.ledger.open_connections
     finally:
         with warnings.catch_warnings():
             # Python warns of the sockets that a service forgets; the report has counted them.
@@ -268,11 +267,6 @@ def _kinds(seen: Seen, first: bool) -> Counter:
         elif event.kind == "request" and not (first and event.connection in asked):
             asked[event.connection] = event.path.split("/")[1]
     return Counter(kind for connection, kind in asked.items() if first or connection not in closed)
-
-
-def _all_closed(ledger) -> bool:
-    totals = ledger.totals()
-    return totals["opened"] == totals["closed"]
 
 
 def _noting(app: Any, path: Path, raised: dict[str, str]) -> Any:

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from server.ledger import Ledger, clock
+from server.ledger import clock
 from server.local import LocalServer
 from server.wire import Link
 
@@ -17,13 +17,8 @@ async def cross_the_fin(client: httpx.AsyncClient, server: LocalServer, link: Li
     """
     while True:
         await client.get(link.url + "/echo")
-        await asyncio.to_thread(server.ledger.wait_until, _all_closed)
+        await asyncio.to_thread(server.ledger.wait_until_closed)
         closed = max(event.time for event in server.ledger.events if event.kind == "closed")
         if clock() - closed < link.delay / 2:
             await client.get(link.url + "/echo")
             return
-
-
-def _all_closed(ledger: Ledger) -> bool:
-    totals = ledger.totals()
-    return totals["closed"] == totals["opened"]

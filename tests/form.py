@@ -11,7 +11,7 @@ import re
 
 import nbformat
 from lesson import CODE, HEADING, Lesson
-from store import CELL_METADATA, HIDDEN, METADATA, WIDGET, answers
+from store import BLANK, CELL_METADATA, HIDDEN, METADATA, WIDGET, is_question
 
 RAISES, IGNORED = "raises-exception", "nbval-ignore-output"
 LONG, TOO_LONG = 15, 22  # lines of a code cell: few may pass the first, none the second
@@ -132,11 +132,13 @@ def markers(lesson):
 
 
 def hidden(lesson):
-    """Stored answers are hidden from whoever opens the lesson; a prediction's question is not."""
+    """Stored outputs are hidden until the cell is run, all but the question of a prediction."""
     for where, cell in lesson.code:
-        expected = HIDDEN if answers(cell) else None
+        expected = None if all(map(is_question, cell.outputs)) else HIDDEN
         if (found := cell.metadata.get("jupyter")) != expected:
             yield f"{where}: the metadata 'jupyter' are {found}, not {expected}"
+        elif found and cell.outputs[0] != BLANK:
+            yield f"{where}: its first output shows through; tests/store.py puts a blank one there"
 
 
 def no_stderr(lesson):

@@ -10,7 +10,7 @@ outputs that are stored, so a second run changes nothing in git. nbval compares 
 the outputs of cells tagged nbval-ignore-output: after a change to one of those, use --fresh.
 
 Stored outputs are hidden from whoever opens a notebook in JupyterLab, since they answer what it
-asks: JupyterLab shows "..." in their place, and what a cell gives from the moment it is run.
+asks: JupyterLab shows "..." in their place until the cell is run.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from types import MethodType, SimpleNamespace
 import nbformat
 from lesson import deeper, main_paths
 from nbclient import NotebookClient
+from nbformat.v4 import new_output
 from nbval.plugin import IPyNbCell, coalesce_streams, get_sanitize_patterns, nocolors
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,10 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 HIDDEN = {"outputs_hidden": True}  # in nbformat's cell metadata "jupyter"
+# In place of hidden outputs JupyterLab 4.6 shows the first line of the first of them
+# (getOutputPlaceholderText of its CodeCell), often the answer itself. This one has no line; nbval,
+# which compares what outputs hold, does not see it.
+BLANK = new_output("display_data", data={})
 KEPT_METADATA = {"tags", "reason"}
 CELL_METADATA = {*KEPT_METADATA, "jupyter"}
 
@@ -64,8 +69,7 @@ def store(path, fresh=False):
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
-            if answers(cell):
-                cell.metadata["jupyter"] = dict(HIDDEN)
+            hide(cell)
     notebook.metadata = nbformat.from_dict(METADATA)
     after = nbformat.writes(notebook) + "\n"
     if after != before:
@@ -110,12 +114,16 @@ def lasting(outputs):
     return kept
 
 
-def answers(cell):
-    """Whether the cell stores an output that is more than the question of a prediction."""
-    return not all(
-        output.get("data", {}).get("text/plain", "").startswith("Predict: ")
-        for output in cell.outputs
-    )
+def hide(cell):
+    """Hide the cell's outputs, unless they are the question of a prediction and nothing else."""
+    if not all(is_question(output) for output in cell.outputs):
+        cell.metadata["jupyter"] = dict(HIDDEN)
+        cell.outputs.insert(0, copy.deepcopy(BLANK))
+
+
+def is_question(output):
+    """Whether the output is what `workbench.predict` shows."""
+    return output.get("data", {}).get("text/plain", "").startswith("Predict: ")
 
 
 def without_machine_paths(text):

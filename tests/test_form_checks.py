@@ -36,7 +36,7 @@ from form_sitting import (
 )
 from lesson import SECONDS_A_LINE, WORDS_A_MINUTE, Lesson
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from store import HIDDEN, METADATA, WIDGET, answers
+from store import BLANK, HIDDEN, METADATA, WIDGET, hide
 
 THIS, NEXT, DEEPER = "00-start-here.ipynb", "01-the-symptom.ipynb", "00-who-else.ipynb"
 ASKS = 'guess = predict("Who closed it?", ["the client", "the server"])'
@@ -60,6 +60,7 @@ def good():
             execution_count=1,
             metadata={"jupyter": HIDDEN},
             outputs=[
+                BLANK,
                 new_output(
                     "execute_result",
                     {
@@ -67,7 +68,7 @@ def good():
                         "text/plain": "Three requests, one connection, no failure.",
                     },
                     execution_count=1,
-                )
+                ),
             ],
         ),
         new_code_cell(
@@ -75,7 +76,8 @@ def good():
             execution_count=2,
             metadata={"tags": [RAISES], "jupyter": HIDDEN},
             outputs=[
-                new_output("error", ename="ZeroDivisionError", evalue="", traceback=["1 / 0"])
+                BLANK,
+                new_output("error", ename="ZeroDivisionError", evalue="", traceback=["1 / 0"]),
             ],
         ),
         *(new_code_cell(f"x = {n}", execution_count=n) for n in range(3, 6)),
@@ -92,11 +94,12 @@ def good():
             execution_count=8,
             metadata={"jupyter": HIDDEN},
             outputs=[
+                BLANK,
                 new_output(
                     "execute_result",
                     {"text/plain": "No prediction made. The run says: the server."},
                     execution_count=8,
-                )
+                ),
             ],
         ),
         new_markdown_cell("## Take away\n\n## Go further\n\n[Next](01-the-symptom.ipynb)"),
@@ -142,8 +145,7 @@ def set_outputs(number, *outputs):
         cell = notebook.cells[number]
         cell.outputs = list(outputs)
         cell.metadata.pop("jupyter", None)
-        if answers(cell):
-            cell.metadata["jupyter"] = HIDDEN
+        hide(cell)
 
     return change
 
@@ -208,6 +210,7 @@ BROKEN = [
     ),
     (hidden, lambda notebook: notebook.cells[2].metadata.pop("jupyter"), "cell 2"),
     (hidden, set_metadata(2, jupyter={**HIDDEN, "source_hidden": True}), "cell 2"),
+    (hidden, lambda notebook: notebook.cells[2].outputs.pop(0), "shows through"),
     (hidden, set_metadata(4, jupyter=HIDDEN), "cell 4"),
     (hidden, set_metadata(7, jupyter=HIDDEN), "cell 7"),
     (no_stderr, set_outputs(4, stream("stderr", "RuntimeWarning")), "cell 4"),

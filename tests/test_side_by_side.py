@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from workbench.side_by_side import side_by_side
+from workbench.beside import side_by_side
 
 
 @pytest.mark.anyio

@@ -1,8 +1,7 @@
 """The house style of the course's figures, and what a cell shows for one.
 
-Colours are Okabe and Ito's, which people with any common form of colour blindness can tell
-apart (https://jfly.uni-koeln.de/color/). A figure never relies on colour alone: failures are
-hatched too, and what matters is written beside the mark.
+A figure never relies on colour alone: failures are hatched too, and what matters is written beside
+the mark.
 """
 
 import base64
@@ -13,16 +12,8 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-OKABE_ITO = {
-    "black": "#000000",
-    "orange": "#E69F00",
-    "sky blue": "#56B4E9",
-    "green": "#009E73",
-    "yellow": "#F0E442",
-    "blue": "#0072B2",
-    "vermilion": "#D55E00",
-    "purple": "#CC79A7",
-}
+from workbench.colours import OKABE_ITO
+
 # Fill styles, to be taken in this order. A success is plain, a failure hatched.
 SUCCESSES = [
     {"facecolor": colour, "edgecolor": "white"}

@@ -9,7 +9,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from workbench.figures import OKABE_ITO
+from workbench.colours import OKABE_ITO
 
 OUTCOMES = ("not attempted", "wrong", "error", "correct")
 _EDGES = {

@@ -8,6 +8,7 @@ are those of the markdown cells, of the stored outputs, of the lesson's exercise
 """
 
 import ast
+import importlib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -50,10 +51,7 @@ def exported():
     """The names that the course gives to its lessons."""
     names = {"LocalServer"}
     for package in PACKAGES:
-        tree = ast.parse((FOLDER / package / "__init__.py").read_text(encoding="utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-                names |= set(ast.literal_eval(node.value))
+        names |= set(importlib.import_module(package).__all__)
     return names
 
 

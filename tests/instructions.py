@@ -51,7 +51,7 @@ def exported():
     """The names that the course gives to its lessons."""
     names = {"LocalServer"}
     for package in PACKAGES:
-        names |= set(importlib.import_module(package).__all__)
+        names |= set(importlib.import_module(package.replace("/", ".")).__all__)
     return names
 
 

@@ -15,6 +15,7 @@ from fetch_exercise import FETCH, asks_twice, fetch, returns_none, right
 
 import course.exercises as exercises
 from course.exercises import check, find, hint, ids, open_solutions, solution
+from workbench.checking.progress import Progress
 from workbench.checking.record import Wrong, expect, still_open
 from workbench.checking.run import run_check
 from workbench.message import OUTCOMES
@@ -25,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("no_socket_left")
 @pytest.fixture
 def fresh(monkeypatch):
     """An exercise "99-1" that check, hint and solution find, and no memory of earlier tries."""
-    monkeypatch.setattr(exercises, "_progress", type(exercises._progress)(exercises._Progress))
-    monkeypatch.setattr(exercises, "_all_open", False)
+    monkeypatch.setattr(exercises, "_progress", {})
+    monkeypatch.setattr(Progress, "all_open", False)
     monkeypatch.setattr(exercises, "find", lambda exercise_id: FETCH)
 
 

@@ -14,6 +14,7 @@ from course.capstone.report import FILES, Judgement
 from course.capstone.schedule import make_schedule
 from course.capstone.working_copy import NAME, ORIGINAL
 from services import __file__ as services_file
+from workbench.checking.progress import Progress
 
 RIGHT = [REPAIRED, *sorted(Path(__file__).with_name("repairs").glob("*_*.py"))]
 RED = [
@@ -223,7 +224,7 @@ async def test_the_solution_opens_after_three_tries(tmp_path):
 
 
 def test_an_instructor_opens_it_with_all_others(monkeypatch):
-    monkeypatch.setattr(exercises, "_all_open", True)
+    monkeypatch.setattr(Progress, "all_open", True)
     assert "a solution" in solution().title
 
 

@@ -1,34 +1,21 @@
 """Exercises: `check("02-1", function)`, `hint("02-1")`, `solution("02-1")`.
 
 Each returns what its cell shows. How often an exercise was tried is kept in the kernel's process,
-so a restart of the kernel forgets it.
+so a restart of the kernel forgets it (`workbench.checking.progress`).
 """
 
 import importlib
 import pkgutil
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from workbench.checking.progress import TRIES, Progress
 from workbench.checking.record import Exercise
 from workbench.checking.run import run_check
 from workbench.message import Code, Message, Report
 
-__all__ = ["check", "find", "hint", "ids", "open_solutions", "solution"]
+__all__ = ["TRIES", "check", "find", "hint", "ids", "open_solutions", "solution"]
 
-TRIES = 3
-
-
-@dataclass
-class _Progress:
-    tries: int = 0
-    hints: int = 0
-    asked: bool = False
-    solved: bool = False
-
-
-_progress: dict[str, _Progress] = defaultdict(_Progress)
-_all_open = False
+_progress: dict[str, Progress] = {}
 
 
 def ids() -> list[str]:
@@ -54,29 +41,13 @@ def check(exercise_id: str, answer: Callable) -> Report:
     """
     exercise = find(exercise_id)
     report = run_check(exercise, answer)
-    progress = _progress[exercise_id]
-    progress.tries += report.outcome in ("wrong", "error")
-    progress.solved |= report.outcome == "correct"
+    _progress_of(exercise_id).note(report.outcome)
     return report
 
 
 def hint(exercise_id: str) -> Message:
     """Return the next hint. Raises `ValueError` for an unknown exercise."""
-    hints = find(exercise_id).hints
-    progress = _progress[exercise_id]
-    if progress.hints == len(hints):
-        return Message(
-            f"Exercise {exercise_id}: no more hints",
-            [
-                *(f"{number}. {words}" for number, words in enumerate(hints, start=1)),
-                f'`solution("{exercise_id}")` shows a solution after {TRIES} tries.',
-            ],
-        )
-    progress.hints += 1
-    return Message(
-        f"Exercise {exercise_id}: hint {progress.hints} of {len(hints)}",
-        [hints[progress.hints - 1]],
-    )
+    return _progress_of(exercise_id).hint(find(exercise_id).hints)
 
 
 def solution(exercise_id: str) -> Message:
@@ -86,31 +57,23 @@ def solution(exercise_id: str) -> Message:
     too. Raises `ValueError` for an unknown exercise.
     """
     exercise = find(exercise_id)
-    progress = _progress[exercise_id]
-    if not (_all_open or progress.asked or progress.solved or progress.tries >= TRIES):
-        progress.asked = True
-        tries = f"{progress.tries} of {TRIES} tries"
-        return Message(
-            f"Exercise {exercise_id}: the solution is still closed",
-            [
-                f"You have made {tries}. The solution opens after the last of them, or now: "
-                f'run `solution("{exercise_id}")` once more.'
-            ],
-        )
-    return Message(
-        f"Exercise {exercise_id}: a solution",
-        [Code(exercise.shown(exercise.solution)), exercise.why],
+    return _progress_of(exercise_id).solution(
+        lambda: [Code(exercise.shown(exercise.solution)), exercise.why]
     )
 
 
 def open_solutions() -> Message:
     """Open all solutions at once, for instructors, until the kernel is restarted."""
-    global _all_open
-    _all_open = True
+    Progress.open_all()
     calls = ", ".join(f'`solution("{exercise_id}")`' for exercise_id in ids())
     return Message("All solutions are open", [calls])
 
 
 def solutions_are_open() -> bool:
     """Return whether `open_solutions()` was called."""
-    return _all_open
+    return Progress.all_open
+
+
+def _progress_of(exercise_id: str) -> Progress:
+    title, call = f"Exercise {exercise_id}", f'solution("{exercise_id}")'
+    return _progress.setdefault(exercise_id, Progress(title, call))

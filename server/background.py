@@ -11,8 +11,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Self
 
+HOST = "127.0.0.1"
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 10.0
 # From accept() to the protocol's `connection_made` it takes so many turns of the event loop.
@@ -69,8 +70,9 @@ class Worker:
     def wait_for_turns(self, count: int, timeout: float) -> None:
         """Block the calling thread until the loop has gone round `count` times, or has ended.
 
-        Does nothing in the worker's own thread, which cannot wait for itself. Raises
-        `TimeoutError` after `timeout` seconds.
+        Does nothing in the worker's own thread, which cannot wait for itself.
+
+        Raises `TimeoutError` after `timeout` seconds.
         """
         loop = self._loop
         if loop is None or self.thread is threading.current_thread():
@@ -93,6 +95,19 @@ class Worker:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the event loop of {self.thread.name} is blocked")
 
+    def call(self, function: Callable[[], Any], timeout: float) -> Any:
+        """Call a plain function in the worker's thread; return what it returns, None at its end.
+
+        Raises as `wait_for_turns` does.
+        """
+        results: list[Any] = []
+        loop = self._loop
+        with contextlib.suppress(RuntimeError):  # the loop was closed in the meantime
+            if loop is not None:
+                loop.call_soon_threadsafe(lambda: results.append(function()))
+        self.wait_for_turns(1, timeout)
+        return results[0] if results else None
+
     def wait_for_end(self, timeout: float) -> bool:
         """Block the calling thread until the worker's has ended, and return whether it has."""
         # An interrupt of `Thread.join` marks a thread as ended that is not (Python 3.11).
@@ -110,14 +125,20 @@ class Worker:
 
 
 class Background:
-    """Runs `main(worker)` in a thread until `stop()`.
+    """Runs `main(worker)`, which serves a loopback port, in a thread until `stop()`.
+
+    What `LocalServer` and `Link` have in common: each passes its own `main` to `__init__`.
 
     `main` calls `worker.ready.set()` when it serves and ends soon after `worker.stop_requested`
     is set. Dropping the last reference stops the thread, too: a notebook cell that is run again
-    leaves nothing behind. For that, `main` must hold no reference to whoever holds this object.
+    leaves nothing behind. For that, `main` must hold no reference to this object.
     """
 
-    def __init__(self, name: str, main: Callable[[Worker], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self, what: str, name: str, main: Callable[[Worker], Coroutine[Any, Any, None]]
+    ) -> None:
+        """`what` it is in the messages ("server", "link"); `name` is the thread's."""
+        self._what = what
         self._name = name
         self._main = main
         self._worker: Worker | None = None
@@ -125,15 +146,36 @@ class Background:
         self._lock = threading.Lock()
 
     @property
-    def worker(self) -> Worker | None:
-        """The thread that serves now, if any."""
+    def _serving(self) -> Worker | None:
         worker = self._worker
         return worker if worker is not None and worker.serving else None
 
     @property
     def running(self) -> bool:
-        """Whether the thread serves."""
-        return self.worker is not None
+        """Whether it serves."""
+        return self._serving is not None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on. Raises `RuntimeError` while it does not run."""
+        worker = self._serving
+        if worker is None:
+            raise RuntimeError(
+                f"the {self._what} is not running, so it has no address: call start()"
+            )
+        return worker.port
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`, without a slash at the end. Raises as `port` does."""
+        return f"http://{HOST}:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Start the thread and wait until it serves. Does nothing if it does already.

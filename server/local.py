@@ -15,12 +15,11 @@ from typing import Any
 import uvicorn
 
 from server.app import create_app
-from server.background import Background, Worker, stop_listening
+from server.background import HOST, Background, Worker, stop_listening
 from server.gates import Gates
 from server.ledger import Ledger
 from server.protocol import LedgerProtocol
 
-HOST = "127.0.0.1"
 SETTLE_TIMEOUT = 5.0
 # From the SYN in the listening socket to the request in the ledger it takes about five turns of
 # the event loop; some more do no harm.
@@ -33,7 +32,7 @@ SHUTDOWN_TIMEOUT = 5.0
 SET_HERE = {"app", "host", "fd", "uds", "http", "http2", "loop", "ws", "workers", "reload"}
 
 
-class LocalServer:
+class LocalServer(Background):
     """uvicorn on a loopback port, in a daemon thread, with a ledger of what it sees.
 
     `app` is any ASGI application; without one it is the course's own (`server.app`). `port` 0
@@ -61,27 +60,8 @@ class LocalServer:
         options = {**quiet, "timeout_graceful_shutdown": 1, **uvicorn_options}
         make_config = functools.partial(_config, self.app, self.ledger, options)
         make_config()  # so that a wrong option is reported here and not by start()
-        self._background = Background(
-            "server-local", functools.partial(_serve, make_config, port, self.ledger)
-        )
-
-    @property
-    def running(self) -> bool:
-        """Whether the server answers."""
-        return self._background.running
-
-    @property
-    def port(self) -> int:
-        """The port it listens on. Raises `RuntimeError` while the server does not run."""
-        worker = self._background.worker
-        if worker is None:
-            raise RuntimeError("the server is not running, so it has no address: call start()")
-        return worker.port
-
-    @property
-    def url(self) -> str:
-        """`http://127.0.0.1:PORT`, without a slash at the end. Raises as `port` does."""
-        return f"http://{HOST}:{self.port}"
+        main = functools.partial(_serve, make_config, port, self.ledger)
+        super().__init__("server", "server-local", main)
 
     @property
     def gates(self) -> Gates:
@@ -100,7 +80,7 @@ class LocalServer:
         Raises `OSError` if a port was asked for and is taken, and `RuntimeError` if the application
         fails to start or does not get there within 10 s.
         """
-        self._background.start()
+        super().start()
 
     def stop(self) -> None:
         """Stop serving and return when it is done. Does nothing if the server does not run.
@@ -112,18 +92,10 @@ class LocalServer:
         Raises `TimeoutError` if the server has not stopped within 10 s, because the application
         blocks its event loop.
         """
-        self._background.stop()
-
-    def __enter__(self) -> "LocalServer":
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
+        super().stop()
 
     def __repr__(self) -> str:
-        worker = self._background.worker
-        return f"<LocalServer {f'http://{HOST}:{worker.port}' if worker else 'not running'}>"
+        return f"<LocalServer {self.url if self.running else 'not running'}>"
 
 
 # The functions below run in the server's thread. They take what they need and no LocalServer:

@@ -211,6 +211,22 @@ async def test_the_picture_stacks_the_kinds_and_marks_the_limit(server):
     assert upper.get_xlim()[1] == pytest.approx(200)
 
 
+async def test_of_several_pools_it_watches_the_one_that_is_used(server, monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    async with httpx.AsyncClient(verify=TLS) as client:
+        with watch_pool(client) as proxied, watch_pool(client, "https://127.0.0.1") as direct:
+            await client.get("http://127.0.0.1:1/echo")
+    assert proxied.changes == 2
+    assert direct.changes == 0
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with client_of(server) as client:
+        with watch_pool(client) as pool:
+            await client.get("/echo")
+    assert pool.changes == 2
+
+
 @pytest.mark.parametrize("wrong", [None, "client", httpx.AsyncClient])
 async def test_what_it_refuses(wrong):
     with pytest.raises(TypeError, match="can watch an httpx"), watch_pool(wrong):

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import gc
 import io
 import ssl
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.anyio
 PATIENT = 10.0  # a limit that no test reaches
 TLS = ssl.create_default_context()  # one for all: it takes longer than most tests
 SOON = 0.1  # one that a test waits for
+TURNS_TO_SEND = 3  # of the loop, from create_task to httpcore's taking of a kept connection
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ async def test_phases_are_in_order_and_agree_with_the_ledger(server):
     assert [waterfall.started, *times, exchange.ended, waterfall.ended] == sorted(
         [waterfall.started, *times, exchange.ended, waterfall.ended]
     )
-    assert (exchange.method, exchange.path, exchange.query) == ("POST", "/echo", "a=1")
+    assert (exchange.method, exchange.path, exchange.empty) == ("POST", "/echo", False)
     assert (exchange.status, exchange.whole, exchange.failure) == (200, True, "")
     opened, request, response = waterfall.events
     at = {phase.name: phase for phase in exchange.phases}
@@ -298,7 +300,6 @@ async def test_the_same_request_sent_again(server):
 
 
 async def test_requests_with_auth_of_their_own(server):
-    """Nothing tells how such a request ended in the pool, and then nothing is claimed."""
     async with client_of(server, most=1, pool=SOON) as client:
         with record(client, server.ledger) as waterfall:
             async with client.stream("GET", "/bytes", auth=("user", "secret")) as response:
@@ -306,8 +307,17 @@ async def test_requests_with_auth_of_their_own(server):
                 await response.aread()
     assert [exchange.outcome for exchange in waterfall.requests] == [
         "answered",
-        "without a connection",
+        "failed with PoolTimeout",
     ]
+
+
+async def test_a_body_that_cannot_be_sent(server):
+    async with client_of(server) as client:
+        with record(client, server.ledger) as waterfall:
+            [raised] = await outcomes(client.post("/echo", content=iter([b"piece"])))
+    assert isinstance(raised, RuntimeError)
+    [exchange] = waterfall.requests
+    assert (exchange.outcome, exchange.connection) == ("failed with RuntimeError", None)
 
 
 # Which connection
@@ -343,36 +353,66 @@ async def test_failed_on_one_of_two_is_known_from_the_ledger(server):
     assert failed.connection.ledger_number == received[0].connection
 
 
-async def test_failed_on_one_of_two_without_a_ledger_is_not_guessed(server):
+async def test_failed_on_one_of_two_is_known_without_a_ledger(server):
     async with client_of(server) as client:
         with record(client) as waterfall:
             await two_idle_connections(client, server)
             await outcomes(client.get("/faults/reset?nth=2"))
-    *_, failed = waterfall.requests
+            await client.get("/echo")
+    *_, failed, after = waterfall.requests
     assert failed.reused
-    assert failed.connection is None
-    assert "waiting for the response (a reused connection)" in str(waterfall)
-    assert str(waterfall).startswith("3 requests: ")
+    assert failed.connection in waterfall.connections
+    assert {failed.connection.number, after.connection.number} == {1, 2}
 
 
-async def test_two_alike_that_fail_at_once_are_not_told_apart(server):
+async def test_two_alike_that_fail_at_once_are_told_apart(server):
     async with client_of(server) as client:
         with record(client, server.ledger) as waterfall:
             await two_idle_connections(client, server)
             soon = httpx.Timeout(PATIENT, read=0.5)
             await outcomes(*(client.get("/faults/silence", timeout=soon) for _ in range(2)))
-    for failed in waterfall.requests[2:]:
-        assert (failed.failure, failed.reused) == ("ReadTimeout", True)
-        assert failed.connection is None
+    failed = waterfall.requests[2:]
+    assert {exchange.failure for exchange in failed} == {"ReadTimeout"}
+    assert [exchange.reused for exchange in failed] == [True, True]
+    assert {exchange.connection.number for exchange in failed} == {1, 2}
+    assert waterfall.seen.connections == 2
 
 
-async def test_connection_from_before_the_block_is_not_guessed(server):
+async def test_failed_on_a_connection_from_before_the_block(server):
     async with client_of(server) as client:
-        await client.get("/echo")
+        await two_idle_connections(client, server)
         with record(client, server.ledger) as waterfall:
             await outcomes(client.get("/faults/close?nth=2"))
     [failed] = waterfall.requests
-    assert (failed.reused, failed.connection) == (True, None)
+    [received] = [event for event in waterfall.events if event.kind == "request"]
+    assert failed.reused
+    assert failed.connection.ledger_number == received.connection
+
+
+async def test_cancelled_before_it_could_send_on_a_kept_connection(server):
+    """The pool has assigned the connection, and the request has had no turn to use it."""
+    async with client_of(server) as client:
+        await client.get("/echo")
+        with record(client, server.ledger) as waterfall:
+            task = asyncio.create_task(client.get("/echo"))
+            await asyncio.sleep(0)
+            task.cancel()
+            await outcomes(task)
+    assert waterfall.requests[0].outcome == "cancelled"
+    assert waterfall.seen.requests == 0
+
+
+async def test_through_a_proxy(server):
+    """A server that is asked for a whole URL answers for its path: proxy enough for a request."""
+    mounts = {"http://behind.test": httpx.AsyncHTTPTransport(proxy=server.url)}
+    async with client_of(server, mounts=mounts) as client:
+        with record(client, server.ledger) as waterfall:
+            await client.get("/echo")
+            for _ in range(2):
+                await client.get("http://behind.test/echo")
+            await outcomes(client.get("http://behind.test/faults/reset?nth=3"))
+    assert [exchange.connection.number for exchange in waterfall.requests] == [1, 2, 2, 2]
+    assert [exchange.reused for exchange in waterfall.requests] == [False, False, True, True]
 
 
 async def test_behind_a_link_the_ledger_stands_on_its_own(server):
@@ -392,6 +432,22 @@ async def test_behind_a_link_the_ledger_stands_on_its_own(server):
 
 
 # Clients, loops, threads
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_recording_takes_no_turn_of_the_loop(server, recorded):
+    """A kept connection is in use after as many turns as without it."""
+    async with client_of(server) as client:
+        await client.get("/echo")
+        [connection] = client._transport._pool.connections
+        with record(client, server.ledger) if recorded else contextlib.nullcontext():
+            task = asyncio.create_task(client.get("/echo"))
+            turns = 0
+            while connection.is_idle():
+                await asyncio.sleep(0)
+                turns += 1
+            await task
+    assert turns == TURNS_TO_SEND
 
 
 async def test_what_was_on_the_client_stays_and_works(server):
@@ -428,19 +484,32 @@ async def test_detached_when_the_block_raises(server):
     async with client_of(server) as client:
         with pytest.raises(httpx.ReadError), record(client, server.ledger) as waterfall:
             await client.get("/faults/reset")
-        assert client.event_hooks == {"request": [], "response": []}
-        assert client.auth is None
+        assert "_send_single_request" not in vars(client)
     assert len(waterfall.requests) == 1
     assert waterfall.ended is not None
 
 
-async def test_hooks_and_auth_that_others_changed_meanwhile_are_left_alone(server):
-    auth = httpx.BasicAuth("user", "secret")
+async def test_a_trace_of_its_own_stays_on_the_request(server):
+    async def trace(name, info):
+        pass
+
     async with client_of(server) as client:
+        request = client.build_request("GET", "/echo", extensions={"trace": trace})
         with record(client):
-            client.event_hooks = {}
-            client.auth = auth
-        assert client.auth is auth
+            await client.send(request)
+    assert request.extensions["trace"] is trace
+
+
+async def test_records_that_end_in_the_order_in_which_they_began(server):
+    async with client_of(server) as client:
+        first, second = record(client), record(client)
+        one, two = first.__enter__(), second.__enter__()
+        await client.get("/echo")
+        first.__exit__(None, None, None)
+        await client.get("/echo")
+        second.__exit__(None, None, None)
+        await client.get("/echo")
+    assert (len(one.requests), len(two.requests)) == (1, 2)
 
 
 async def test_two_records_of_one_client(server):
@@ -451,7 +520,7 @@ async def test_two_records_of_one_client(server):
                 async with client.stream("GET", "/bytes?size=100000") as response:
                     await outcomes(client.get("/echo"))
                     await response.aread()
-        assert client.auth is None
+        assert "_send_single_request" not in vars(client)
     assert [exchange.outcome for exchange in inner.requests] == [
         "answered",
         "failed with PoolTimeout",

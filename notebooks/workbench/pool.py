@@ -6,14 +6,13 @@
     pool.plot("The finding")   # under a title of its own
     pool.last                  # the pool's state when the block ended
 
-httpx offers nothing public for this. The pool is `client._transport._pool`, and each time that a
-request comes to it or leaves it, it calls its `_assign_requests_to_connections` (httpcore 1.0.9,
-`_async/connection_pool.py`). The state is noted right after each such call, so nothing is missed
-however short it is, and nothing is asked in vain.
+The pool's state is noted right after each call of its `_assign_requests_to_connections`, so nothing
+is missed however short it is, and nothing is asked in vain (see `waterfall/tap.py`, which has all
+that the workbench takes from httpcore's private state).
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from matplotlib.ticker import MaxNLocator
 
 from server.ledger import clock
 from workbench.figures import OKABE_ITO, WIDTH, Picture, house_style, set_title
+from workbench.waterfall.tap import assignments, pool_for, wrapped
 
 # How each kind of connection is filled, in the order in which they are stacked.
 KINDS = {
@@ -66,35 +66,35 @@ class PoolState:
 
 
 @contextmanager
-def watch_pool(client: httpx.AsyncClient) -> Iterator["WatchedPool"]:
+def watch_pool(client: httpx.AsyncClient, url: str | None = None) -> Iterator["WatchedPool"]:
     """Note each change of the client's pool while the block runs.
+
+    url: of a client that has several pools, as with a proxy in the environment or `mounts=`, the
+        one that a request to this URL goes through; without it, to the client's `base_url` or, if
+        it has none, to a server at 127.0.0.1.
 
     Gives a `WatchedPool`, which is complete once the block has ended. Blocks may be nested.
 
     Raises TypeError for anything but an `httpx.AsyncClient` with httpx's own transport.
     """
-    pool = getattr(getattr(client, "_transport", None), "_pool", None)
-    if not isinstance(client, httpx.AsyncClient) or pool is None:
+    if not isinstance(client, httpx.AsyncClient):
         raise TypeError(f"can watch an httpx.AsyncClient's own pool, not a {type(client).__name__}")
+    pool = pool_for(client, url or str(client.base_url) or "http://127.0.0.1")
+    if pool is None:
+        raise TypeError("can watch an httpx.AsyncClient's own pool, and its transport has none")
     watched = WatchedPool(pool)
-    assign = pool._assign_requests_to_connections
-    nested = "_assign_requests_to_connections" in vars(pool)
 
-    def assign_and_note() -> Any:
+    def assign_and_note(assign: Callable[[], Any]) -> Any:
         closing = assign()
         watched._note()
         return closing
 
-    pool._assign_requests_to_connections = assign_and_note
-    try:
-        yield watched
-    finally:
-        if nested:
-            pool._assign_requests_to_connections = assign
-        else:
-            del pool._assign_requests_to_connections
-        watched._note()
-        watched._pool = None
+    with wrapped(pool, "_assign_requests_to_connections", assign_and_note):
+        try:
+            yield watched
+        finally:
+            watched._note()
+            watched._pool = None
 
 
 class WatchedPool:
@@ -152,7 +152,8 @@ class WatchedPool:
 
     def _note(self) -> None:
         with_request = without_request = idle = 0
-        assigned = [id(request.connection) for request in self._pool._requests]
+        held = [connection for _, connection in assignments(self._pool)]
+        assigned = {id(connection) for connection in held}
         for connection in self._pool.connections:
             # Asked first: a kept connection that has just been assigned to a request calls itself
             # idle until the request's own task runs and sends on it.
@@ -162,7 +163,7 @@ class WatchedPool:
                 idle += 1
             else:
                 without_request += 1
-        queued = sum(request.is_queued() for request in self._pool._requests)
+        queued = held.count(None)
         self.states.append(PoolState(clock(), with_request, without_request, idle, queued))
 
     def _draw(self, title: str) -> Figure:

@@ -16,8 +16,8 @@ from workbench.figures import OKABE_ITO, WIDTH, house_style, set_title
 
 if TYPE_CHECKING:
     from server.ledger import Event
+    from workbench.waterfall.exchange import Exchange
     from workbench.waterfall.recording import Waterfall
-    from workbench.waterfall.tap import Exchange
 
 Row = TypeVar("Row")
 
@@ -203,11 +203,9 @@ def _outcome(exchange: Exchange) -> str:
     said = str(exchange.status or "")
     if exchange.outcome != "answered":
         said += f" {exchange.outcome.removeprefix('failed with ')}"
-    if exchange.connection is None:
-        connection = " (reused)" if exchange.reused else ""
-    else:
-        connection = f" (c{exchange.connection.number}{'' if exchange.reused else ', new'})"
-    return (said + connection).strip()
+    if exchange.connection is not None:
+        said += f" (c{exchange.connection.number}{'' if exchange.reused else ', new'})"
+    return said.strip()
 
 
 def _note(panel: Axes, x: float, row: int, text: str, bold: bool = False) -> None:

@@ -7,12 +7,12 @@
     waterfall.table(times=True)     # as text, with the times
     waterfall.requests              # an `Exchange` per request, in the order of the calls
 
-How a request is followed is in `waterfall_tap`, how it is drawn in `waterfall_picture`.
+How a request is followed is in `waterfall/tap.py`, how it is drawn in `waterfall/picture.py`.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import groupby, pairwise
 
 import httpx
@@ -20,7 +20,8 @@ import httpx
 from server.ledger import Event, Ledger, Seen, clock
 from workbench.figures import Picture
 from workbench.waterfall import picture as waterfall_picture
-from workbench.waterfall.tap import Connection, Exchange, Phase, Tap, find_reused
+from workbench.waterfall.exchange import ClientConnection, Exchange, Phase
+from workbench.waterfall.tap import Tap
 
 MOST_LISTED = 8
 MOST_IN_TITLE = 3
@@ -65,6 +66,7 @@ class Waterfall:
         self.ended: float | None = None
         self._ledger = ledger
         self._taps: list[Tap] = []
+        self._attached = ExitStack()
 
     def attach(self, client: httpx.AsyncClient) -> httpx.AsyncClient:
         """Record this client's requests too, until the block ends, and return the client.
@@ -79,7 +81,9 @@ class Waterfall:
         if self.ended is not None:
             raise RuntimeError("the block of this waterfall has ended: it records no more")
         if all(tap.client is not client for tap in self._taps):
-            self._taps.append(Tap(client))
+            tap = Tap(client)
+            self._attached.enter_context(tap.attached())
+            self._taps.append(tap)
         return client
 
     @property
@@ -89,7 +93,7 @@ class Waterfall:
         return sorted(exchanges, key=lambda exchange: exchange.started)
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[ClientConnection]:
         """The clients' connections, in the order of the calls that first used them."""
         return list({exchange.connection: 0 for exchange in self.requests if exchange.connection})
 
@@ -146,9 +150,7 @@ class Waterfall:
         if not self.requests:
             return "No request"
         requests = _plural(len(self.requests), "request")
-        # A connection that is not known may be one more.
-        unknown = any(exchange.reused and not exchange.connection for exchange in self.requests)
-        if unknown or not self.connections:
+        if not self.connections:
             return requests
         return f"{requests} on {_plural(len(self.connections), 'connection')}"
 
@@ -188,13 +190,11 @@ class Waterfall:
         return f"{summary}; {', '.join(ends)}." if ends else f"{summary}."
 
     def _stop(self) -> None:
-        for tap in self._taps:
-            tap.detach()
+        self._attached.close()
         self.ended = clock()
         if self._ledger is not None:
             self._match_ledger()
-        for tap in self._taps:
-            find_reused(tap, self.events)
+            self._end_what_was_received()
         for number, connection in enumerate(self.connections, start=1):
             connection.number = number
 
@@ -210,6 +210,20 @@ class Waterfall:
                 same = [event for event in same if event.time >= connection.opening][:1]
             if same:
                 connection.ledger_number = same[0].connection
+
+    def _end_what_was_received(self) -> None:
+        """Where the ledger knows better than the client when a request was all sent, it counts."""
+        received = [event for event in self.events if event.kind == "request"]
+        for exchange in self.requests:
+            send = exchange.phase("send")
+            if send is None or exchange.connection is None or not exchange.empty:
+                continue  # the ledger notes the head: of a body, more may have been under way
+            end = self.ended if exchange.ended is None else exchange.ended
+            for event in received:
+                same = event.connection == exchange.connection.ledger_number
+                if same and send.start <= event.time <= end:
+                    exchange.received(event.time)
+                    break
 
 
 def _in_words(exchange: Exchange, numbered: bool) -> str:

@@ -19,8 +19,8 @@ from matplotlib.patches import Patch
 
 from server.ledger import Event
 from workbench.figures import OKABE_ITO, WIDTH, Picture, house_style, set_title
+from workbench.waterfall.exchange import Exchange
 from workbench.waterfall.recording import Waterfall
-from workbench.waterfall.tap import Exchange
 
 CLIENT, SERVER = 1.0, 0.0
 STYLES = {

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
+from workbench.checking.record import Exercise, WrongAnswer, expect
 
 AT_ONCE = 5
 
@@ -74,6 +74,46 @@ async def sends_it_twice(url):
         return response.status_code, response.json()
 
 
+async def sends_nothing(url):
+    return None
+
+
+async def asks_synchronously(url):
+    with httpx.Client() as client:
+        response = client.post(url + "/echo", json={"order": 17})
+        return response.status_code, response.json()
+
+
+async def forgets_to_close(url):
+    client = httpx.AsyncClient()
+    response = await client.post(url + "/echo", json={"order": 17})
+    return response.status_code, response.json()
+
+
+async def closes_in_a_task_that_nobody_awaits(url):
+    client = httpx.AsyncClient()
+    response = await client.post(url + "/echo", json={"order": 17})
+    asyncio.create_task(client.aclose())  # noqa: RUF006
+    return response.status_code, response.json()
+
+
+async def streams_and_reads(url):
+    async with httpx.AsyncClient() as client:
+        async with client.stream("POST", url + "/echo", json={"order": 17}) as response:
+            await response.aread()
+            return response.status_code, response.json()
+
+
+async def closes_in_finally(url):
+    client = httpx.AsyncClient(base_url=url)
+    try:
+        request = client.build_request("POST", "/echo", json={"order": 17})
+        response = await client.send(request)
+    finally:
+        await client.aclose()
+    return response.status_code, response.json()
+
+
 async def check(attempt, server):
     try:
         first = await attempt(server.url)
@@ -87,17 +127,19 @@ async def check(attempt, server):
         )
         raise
     expect(
-        attempt.seen.requests,
+        attempt.seen.requests or not any("never awaited" in said for said in attempt.warnings),
         "One POST.",
-        happened=f"Your function returned `{first!r}`, and nothing was sent: the exception is "
-        "hidden, not cured.",
+        happened=f"Your function returned `{first!r}`, nothing was sent, and Python says that a "
+        "call was never awaited: its exception is hidden, not cured.",
     )
+    attempt.require_request()
     expect(
         attempt.seen.requests == 1,
         "One order for each call.",
         happened=f"One call of your function sent {attempt.seen.requests} orders.",
     )
     _expect_the_echo(first)
+    await attempt.require_nothing_left()
     with server.ledger.watch() as seen:
         answers = await asyncio.gather(*(attempt(server.url) for _ in range(AT_ONCE)))
     for answer in answers:
@@ -108,11 +150,7 @@ async def check(attempt, server):
         happened=f"The server got {seen.requests}.",
         seen=seen,
     )
-    expect(
-        not still_open(attempt.seen),
-        "A client that is closed in the end.",
-        happened=f"{len(still_open(attempt.seen))} connections are still open.",
-    )
+    await attempt.require_nothing_left()
 
 
 def _expect_the_echo(answer):
@@ -148,12 +186,17 @@ the answer. The check calls it once alone and then five times at once.""",
     wrong=[
         WrongAnswer(awaits_inside_async_with, "A Response is no context manager"),
         WrongAnswer(uses_a_plain_with, "neither in `with` nor in `async with`"),
-        WrongAnswer(hides_the_exception, "the exception is hidden, not cured"),
+        WrongAnswer(hides_the_exception, "its exception is hidden, not cured"),
         WrongAnswer(tries_again, "trying again cannot help"),
         WrongAnswer(streams_without_reading, "has to be read first"),
         WrongAnswer(awaits_the_json, "`await response.json()` is aiohttp's habit"),
         WrongAnswer(sends_it_twice, "sent 2 orders"),
+        WrongAnswer(sends_nothing, "What happened: No request was made"),
+        WrongAnswer(asks_synchronously, "Your code stopped it: `socket.connect()`"),
+        WrongAnswer(forgets_to_close, "1 connection was still open"),
+        WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
     ],
+    right=[streams_and_reads, closes_in_finally],
     solution=solution,
     why="`await client.post(...)` sends the request and returns a Response whose body is read. "
     '`async with client.stream("POST", ...)` with `await response.aread()` in its block is right, '

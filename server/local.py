@@ -5,6 +5,7 @@ with LocalServer() as server:
 """
 
 import asyncio
+import contextlib
 import errno
 import functools
 import os
@@ -15,7 +16,7 @@ from typing import Any
 import uvicorn
 
 from server.app import create_app
-from server.background import HOST, Background, Worker, stop_listening
+from server.background import HOST, Background, Worker, stop_listening, turns
 from server.gates import Gates
 from server.ledger import Ledger
 from server.protocol import LedgerProtocol
@@ -28,6 +29,9 @@ SETTLE_TURNS = 12
 PORT_PATIENCE = 1.0
 # Longer than the second that requests under way get, shorter than `stop()` waits for the thread.
 SHUTDOWN_TIMEOUT = 5.0
+TICK = 0.1  # seconds, uvicorn's own
+# From `transport.close()` to `connection_lost()` it takes one turn of the event loop.
+CLOSE_TURNS = 2
 
 SET_HERE = {"app", "host", "fd", "uds", "http", "http2", "loop", "ws", "workers", "reload"}
 
@@ -98,7 +102,7 @@ class LocalServer(Background):
         return f"<LocalServer {self.url if self.running else 'not running'}>"
 
 
-# The functions below run in the server's thread. They take what they need and no LocalServer:
+# What stands below runs in the server's thread. They take what they need and no LocalServer:
 # one that the thread referred to could not be dropped.
 
 
@@ -108,24 +112,55 @@ def _config(app: Any, ledger: Ledger, options: dict[str, Any]) -> uvicorn.Config
     return uvicorn.Config(app, http=protocol, loop="asyncio", ws="none", **options)
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, which tells a `Worker` when it serves and ends when that is told to stop.
+
+    uvicorn looks every tenth of a second whether it should end, and again whether it may.
+    """
+
+    def __init__(self, config: uvicorn.Config, worker: Worker, ledger: Ledger) -> None:
+        super().__init__(config)
+        self.worker = worker
+        self.ledger = ledger
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.worker.port = sockets[0].getsockname()[1]
+        self.ledger.settle = functools.partial(_settle, self.worker)
+        self.worker.ready.set()
+
+    async def main_loop(self) -> None:
+        """Tick as uvicorn does, for its Date header and `limit_max_requests`, until told to stop."""
+        counter = 0
+        while not await self.on_tick(counter) and not self.worker.stop_requested.is_set():
+            counter += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self.worker.stop_requested.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shut down as uvicorn does, and at once where no request is under way."""
+        for listener in self.servers:
+            await stop_listening(listener)
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await turns(CLOSE_TURNS)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+        else:
+            await self.lifespan.shutdown()
+
+
 async def _serve(
     make_config: Callable[[], uvicorn.Config], port: int, ledger: Ledger, worker: Worker
 ) -> None:
     listening = await _listen(port)
-    server = uvicorn.Server(make_config())
+    server = _Server(make_config(), worker, ledger)
     serving = asyncio.create_task(_run(server, listening))
     stopping = asyncio.create_task(worker.stop_requested.wait())
     try:
-        while not server.started and not serving.done() and not stopping.done():
-            await asyncio.wait({serving, stopping}, timeout=0.005)
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if server.started:
-            worker.port = listening.getsockname()[1]
-            ledger.settle = functools.partial(_settle, worker)
-            worker.ready.set()
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            server.should_exit = True
-            for listener in server.servers:  # the port is free at once, not at uvicorn's next tick
-                await stop_listening(listener)
             await asyncio.wait({serving}, timeout=SHUTDOWN_TIMEOUT)
         serving.cancel()  # it hangs in the application's start-up or shutdown, or has ended
         await asyncio.wait({serving})
@@ -137,8 +172,8 @@ async def _serve(
         for protocol in list(server.server_state.connections):
             protocol.transport.abort()
         while server.server_state.connections:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)  # for the ledger's last entry
+            await turns(1)
+        await turns(1)  # for the ledger's last entry
 
 
 async def _listen(port: int) -> socket.socket:

@@ -130,7 +130,7 @@ class _Server(uvicorn.Server):
         self.worker.ready.set()
 
     async def main_loop(self) -> None:
-        """Tick as uvicorn does, for its Date header and `limit_max_requests`, until told to stop."""
+        """Tick as uvicorn does, for its Date header and `limit_max_requests`, until told to."""
         counter = 0
         while not await self.on_tick(counter) and not self.worker.stop_requested.is_set():
             counter += 1

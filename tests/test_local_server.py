@@ -246,6 +246,27 @@ def test_uvicorn_options_are_passed_on():
     assert server.ledger.totals()["opened"] == 2
 
 
+def test_idle_server_stops_without_waiting_for_a_tick(monkeypatch):
+    monkeypatch.setattr(local, "TICK", 3600)
+    monkeypatch.setattr("uvicorn.Server.shutdown", None)  # the one with ticks is not called
+    with httpx.Client(verify=False) as client:
+        for _ in range(3):
+            with LocalServer() as server:
+                assert client.get(server.url + "/echo").status_code == 200
+
+
+def test_uvicorns_ticks_go_on(monkeypatch):
+    monkeypatch.setattr(local, "TICK", 0.001)
+    with LocalServer(limit_max_requests=2) as server, httpx.Client(verify=False) as client:
+        assert client.get(server.url + "/echo").headers["date"].endswith("GMT")
+        monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: "a second later")
+        time.sleep(0.1)
+        assert client.get(server.url + "/echo").headers["date"] == "a second later"
+        wait_for(lambda: not server.running)
+    with LocalServer(date_header=False) as server:
+        assert "date" not in get(server.url + "/echo").headers
+
+
 def test_wrong_options_are_told_at_once():
     with pytest.raises(TypeError, match="keepalive"):
         LocalServer(keepalive=1)

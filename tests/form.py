@@ -152,12 +152,18 @@ def no_stderr(lesson):
 
 
 def links(lesson):
-    """Relative links lead to files that are there, and #fragments to a heading."""
+    """Relative links lead to files that are there, and #fragments to a heading.
+
+    The files lie below the lessons' folder: `jupyter lab notebooks/00-….ipynb` shows nothing above.
+    """
+    top = (lesson.path.parent.parent if lesson.is_deeper else lesson.path.parent).resolve()
     for where, target in lesson.links:
         path, _, fragment = target.partition("#")
         there = lesson.path.parent / path if path else lesson.path
         if not there.exists():
             yield f"{where}: {target} leads nowhere"
+        elif not there.resolve().is_relative_to(top):
+            yield f"{where}: {target} leads out of the folder that JupyterLab shows"
         elif fragment and there.suffix == ".ipynb":
             # JupyterLab's anchors, and nbviewer's: the heading with dashes for spaces.
             anchors = {text.replace(" ", "-") for _, _, text in Lesson.read(there).headings}

@@ -52,7 +52,7 @@ def good():
             "**Minutes:** 1 to read, 2 for the exercises."
         ),
         new_markdown_cell(
-            "## Run it\n\n[Why](#Take-away), [the file](../README.md), "
+            "## Run it\n\n[Why](#Take-away), [the file](gateway.py), "
             "[more](deeper/00-who-else.ipynb)"
         ),
         new_code_cell(
@@ -112,6 +112,7 @@ def first_lesson(tmp_path):
     """Write a notebook as 00 of a course that has lessons 00, 01 and one deeper, and read it."""
     (tmp_path / "notebooks" / "deeper").mkdir(parents=True)
     (tmp_path / "README.md").touch()
+    (tmp_path / "notebooks" / "gateway.py").touch()
     for name in (THIS, NEXT, f"deeper/{DEEPER}"):
         nbformat.write(good(), tmp_path / "notebooks" / name)
 
@@ -216,6 +217,7 @@ BROKEN = [
     (no_stderr, set_outputs(4, stream("stderr", "RuntimeWarning")), "cell 4"),
     (links, add_to_source(1, "[gone](12-more.ipynb)"), "leads nowhere"),
     (links, add_to_source(1, '<a href="../gone.md">gone</a>'), "leads nowhere"),
+    (links, add_to_source(1, "[out](../README.md)"), "leads out of the folder"),
     (links, add_to_source(1, "[gone](#Run-them)"), "no such heading"),
     (links, add_to_source(1, "[gone](01-the-symptom.ipynb#Run-them)"), "no such heading"),
     (heading_order, add_to_source(1, "\n\n# Another title"), "one first-level"),

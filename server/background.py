@@ -7,6 +7,7 @@ loop stays free.
 
 import asyncio
 import contextlib
+import errno
 import threading
 import time
 import weakref
@@ -18,6 +19,11 @@ START_TIMEOUT = 10.0
 STOP_TIMEOUT = 10.0
 # From accept() to the protocol's `connection_made` it takes so many turns of the event loop.
 ACCEPT_TURNS = 3
+
+
+# So long asyncio leaves a listener alone that found no file descriptor, and a little more
+# (`ACCEPT_RETRY_DELAY` in asyncio/constants.py is 1 s).
+DESCRIPTORS_PATIENCE = 1.2
 
 
 async def turns(count: int) -> None:
@@ -41,6 +47,7 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_early = threading.Event()
         self._ended = threading.Event()
+        self._starved_until = 0.0
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
@@ -64,8 +71,21 @@ class Worker:
     async def _supervised(self) -> None:
         self.stop_requested = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._on_loop_error)
         if not self._stop_early.is_set():
             await self._main(self)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # asyncio reports this as often as it tries to accept, a hundred times each second.
+        if _is_descriptor_shortage(context.get("exception")):
+            self._starved_until = time.monotonic() + DESCRIPTORS_PATIENCE
+        else:
+            loop.default_exception_handler(context)
+
+    @property
+    def starved(self) -> bool:
+        """Whether the process has had no file descriptor for a connection that asks to come in."""
+        return time.monotonic() < self._starved_until
 
     def wait_for_turns(self, count: int, timeout: float) -> None:
         """Block the calling thread until the loop has gone round `count` times, or has ended.
@@ -180,8 +200,8 @@ class Background:
     def start(self) -> None:
         """Start the thread and wait until it serves. Does nothing if it does already.
 
-        Raises what `main` raised before it was ready, and `RuntimeError` if it is not ready within
-        10 s.
+        Raises what `main` raised before it was ready, `RuntimeError` if it is not ready within
+        10 s, and `OSError` with a sentence about it if the process has too few file descriptors.
         """
         with self._lock:
             if self.running:
@@ -195,6 +215,8 @@ class Background:
                 worker.thread.start()
                 if not worker.ready.wait(START_TIMEOUT):
                     raise RuntimeError(f"{self._name} did not start within {START_TIMEOUT:g} s")
+                if _is_descriptor_shortage(worker.failure):
+                    raise too_few_descriptors() from worker.failure
                 if worker.failure is not None:
                     raise worker.failure
             except BaseException:  # an interrupt while waiting must not leave a thread behind
@@ -219,6 +241,29 @@ class Background:
         if self._finalizer is not None:
             self._finalizer.detach()
         self._worker = None
+
+
+def too_few_descriptors() -> OSError:
+    """Return the error that says it: EMFILE, with the limit of this process."""
+    limit = f" It may have {_descriptor_limit()}" if _descriptor_limit() else ""
+    return OSError(
+        errno.EMFILE,
+        "this process has no file descriptor left for another connection."
+        f"{limit}; `ulimit -n 1024`, before it is started, allows more",
+    )
+
+
+def _descriptor_limit() -> int:
+    """Return how many descriptors this process may open; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _is_descriptor_shortage(exc: BaseException | None) -> bool:
+    return isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE)
 
 
 async def stop_listening(listener: asyncio.Server) -> None:

@@ -230,7 +230,8 @@ class Ledger:
         At both ends of the block the server first works off what already lies in its sockets, so
         that what the client has done before is counted before, and what it did inside, inside.
 
-        Raises `TimeoutError` if the server's event loop is blocked for 5 s.
+        Raises `TimeoutError` if the server's event loop is blocked for 5 s, and `OSError` (EMFILE)
+        if the process has no file descriptor left for a connection that waits to be let in.
         """
         self.settle()
         seen = Seen(self)

@@ -10,13 +10,14 @@ import errno
 import functools
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
 
 from server.app import create_app
-from server.background import HOST, Background, Worker, stop_listening, turns
+from server.background import HOST, Background, Worker, stop_listening, too_few_descriptors, turns
 from server.gates import Gates
 from server.ledger import Ledger
 from server.protocol import LedgerProtocol
@@ -29,6 +30,10 @@ SETTLE_TURNS = 12
 PORT_PATIENCE = 1.0
 # Longer than the second that requests under way get, shorter than `stop()` waits for the thread.
 SHUTDOWN_TIMEOUT = 5.0
+# How many connections may wait to be let in. asyncio would try as often in one turn of the loop,
+# which is long if each try fails for want of a file descriptor; so it is told a smaller number.
+QUEUE = 2048
+LET_IN_AT_ONCE = 100
 TICK = 0.1  # seconds, uvicorn's own
 # From `transport.close()` to `connection_lost()` it takes one turn of the event loop.
 CLOSE_TURNS = 2
@@ -61,7 +66,8 @@ class LocalServer(Background):
         # uvicorn would otherwise set up logging for the whole process and write each request to
         # stderr, that is into the notebook.
         quiet = {"log_config": None, "log_level": "critical", "access_log": False}
-        options = {**quiet, "timeout_graceful_shutdown": 1, **uvicorn_options}
+        ours = {"timeout_graceful_shutdown": 1, "backlog": LET_IN_AT_ONCE}
+        options = {**quiet, **ours, **uvicorn_options}
         make_config = functools.partial(_config, self.app, self.ledger, options)
         make_config()  # so that a wrong option is reported here and not by start()
         main = functools.partial(_serve, make_config, port, self.ledger)
@@ -125,6 +131,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        sockets[0].listen(QUEUE)  # asyncio has set its own number
         self.worker.port = sockets[0].getsockname()[1]
         self.ledger.settle = functools.partial(_settle, self.worker)
         self.worker.ready.set()
@@ -188,7 +195,7 @@ async def _listen(port: int) -> socket.socket:
             if os.name == "posix":
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((HOST, port))
-            listening.listen(2048)
+            listening.listen(QUEUE)
         except OSError as exc:
             listening.close()
             if exc.errno != errno.EADDRINUSE or loop.time() > deadline:
@@ -232,8 +239,18 @@ def _settle(worker: Worker) -> None:
     On loopback the bytes of a finished `send()` are in the receiver's socket, so a dozen turns of
     the loop are enough to count them. What is still under way on a `server.wire.Link` is not there
     yet.
+
+    Raises `TimeoutError` if the loop does not turn for 5 s, and `OSError` if the process has had
+    no file descriptor for that long to let a connection in.
     """
-    try:
-        worker.wait_for_turns(SETTLE_TURNS, SETTLE_TIMEOUT)
-    except TimeoutError:
-        raise TimeoutError("the server's event loop is blocked: its ledger is behind") from None
+    deadline = time.monotonic() + SETTLE_TIMEOUT
+    while True:
+        try:
+            worker.wait_for_turns(SETTLE_TURNS, SETTLE_TIMEOUT)
+        except TimeoutError:
+            raise TimeoutError("the server's event loop is blocked: its ledger is behind") from None
+        if not worker.starved:
+            return
+        if time.monotonic() > deadline:
+            raise too_few_descriptors()
+        time.sleep(0.05)  # until asyncio tries again to let in who waits outside

@@ -259,8 +259,11 @@ def test_uvicorns_ticks_go_on(monkeypatch):
     monkeypatch.setattr(local, "TICK", 0.001)
     with LocalServer(limit_max_requests=2) as server, httpx.Client(verify=False) as client:
         assert client.get(server.url + "/echo").headers["date"].endswith("GMT")
-        monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: "a second later")
-        time.sleep(0.1)
+        made = []
+        monkeypatch.setattr(
+            "uvicorn.server.formatdate", lambda *_, **__: made.append(1) or "a second later"
+        )
+        wait_for(lambda: len(made) > 1)
         assert client.get(server.url + "/echo").headers["date"] == "a second later"
         wait_for(lambda: not server.running)
     with LocalServer(date_header=False) as server:
@@ -479,6 +482,45 @@ def test_interrupts_at_bad_moments():
         assert ended()
         """
     )
+
+
+@posix
+def test_too_few_descriptors_are_told_and_not_printed():
+    said = run_python(
+        """
+        import asyncio.constants, contextlib, errno, resource, socket
+        from server import background, local
+        from server.local import LocalServer
+
+        asyncio.constants.ACCEPT_RETRY_DELAY = 0.1
+        background.DESCRIPTORS_PATIENCE = 0.2
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        server = LocalServer()
+        server.start()
+        with contextlib.ExitStack() as stack:
+            def told(function):
+                try:
+                    function()
+                except OSError as error:
+                    assert error.errno == errno.EMFILE
+                    assert "no file descriptor left" in str(error) and "have 64" in str(error)
+                    return True
+
+            with contextlib.suppress(OSError):
+                while True:
+                    sock = stack.enter_context(socket.socket())
+                    sock.connect(("127.0.0.1", server.port))
+            local.SETTLE_TIMEOUT = 0.5
+            assert told(server.ledger.settle)
+            assert told(LocalServer().start)
+        local.SETTLE_TIMEOUT = 10
+        server.ledger.settle()  # all let in by now, and gone again
+        totals = server.ledger.totals()
+        assert totals["opened"] == totals["closed"] > 10
+        server.stop()
+        """
+    )
+    assert "socket.accept" not in said  # asyncio says so, thousands of times
 
 
 @pytest.mark.parametrize("stop", ["server.stop()", "pass"])

@@ -41,7 +41,7 @@ def test_the_command(rows):
     command = [sys.executable, "-m", "course.exercises", "00-1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "00-1      not attempted  8 of 8 rejected    correct        0 of 0  3" in done.stdout
+    assert "00-1      not attempted  15 of 15 rejected  correct        3 of 3  3" in done.stdout
 
 
 def test_the_command_names_what_exists():

@@ -224,7 +224,7 @@ Write `first_request(url)`: it opens an `httpx.AsyncClient`, posts the JSON
     ],
     right=[closes_in_finally, writes_the_json_itself, streams_and_reads],
     solution=solution,
-    why="The request is awaited, `async with` opens the client and closes it whatever happens in its "
-    "block, and the body is complete once `await client.post(...)` returns.",
+    why="The request is awaited, `async with` opens the client and closes it whatever happens in "
+    "its block, and the body is complete once `await client.post(...)` returns.",
     check=check,
 )

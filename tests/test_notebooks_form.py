@@ -16,8 +16,6 @@ NOT_YET = {
     "03-closed-too-early.ipynb",
     # 04
     "04-stale-connections.ipynb",
-    # 05
-    "05-the-pool-runs-dry.ipynb",
     # 06
     "06-the-wrong-loop.ipynb",
     # 07

@@ -60,7 +60,7 @@ def test_the_starter_is_stored_as_not_attempted(path):
         for cell in nbformat.read(path, as_version=4).cells
         if cell.cell_type == "code" and "check(" in cell.source
         for output in cell.outputs
-        if "data" in output and output.data["text/plain"].startswith("Exercise ")
+        if output.get("data", {}).get("text/plain", "").startswith("Exercise ")
     ]
     assert len(stored) == len(checked(path))
     assert all("not attempted" in text.splitlines()[0] for text in stored), stored

@@ -152,4 +152,12 @@ def imports(lesson):
             yield f"{imported[name]}: {name} is imported, never used, and no text says to call it"
 
 
-SITTING = (caps, minutes, reached, predictions, imports)
+def server_stays(lesson):
+    """The last code cell stops no server: whoever goes on after "Run All" still has it."""
+    for where, cell in list(lesson.code)[-1:]:
+        for node in ast.walk(parsed(cell)):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "stop":
+                yield f"{where}: {ast.unparse(node)} takes the server away from whoever goes on"
+
+
+SITTING = (caps, minutes, reached, predictions, imports, server_stays)

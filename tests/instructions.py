@@ -20,6 +20,7 @@ from nbval.plugin import IPyNbFile
 
 PACKAGES = ("course", "workbench", "course/capstone")
 SPAN = re.compile(r"(\w*)\s*`([^`\n]+)`")
+AGAIN = re.compile(r"\brun (?:it|(?:the|this|that) cell) (?:again|once more)", re.IGNORECASE)
 TELLS = {"run", "call", "ask", "try", "type", "use", "with"}  # words in front of what is to be done
 TIMEOUT = 60  # seconds, as for nbval in pyproject.toml
 # What a call shows, by its name; of a call made several times, what each shows.
@@ -34,16 +35,14 @@ SHOWS = {
 
 @dataclass(frozen=True)
 class Told:
-    """A call, or an import, that words tell a reader to make."""
+    """A call, an import or a cell that words tell a reader to run.
+
+    where: who says it. shows: what it must show, as patterns; it is run once for each.
+    """
 
     where: str
     source: str
-
-    @property
-    def called(self):
-        """The name of what is called: set in `explorer.set(gap=0.5)`; empty for an import."""
-        found = re.search(r"(\w+)\(", self.source)
-        return found[1] if found else ""
+    shows: tuple[str, ...] = ("",)
 
 
 @cache
@@ -115,7 +114,8 @@ def told(where, text, names=frozenset(), made=frozenset()):
         inside = [n for argument in arguments(call) for n in ast.walk(argument)]
         unknown = [n.id for n in inside if isinstance(n, ast.Name) and n.id not in names]
         if not unknown and not any(getattr(n, "value", None) is Ellipsis for n in inside):
-            yield Told(where, source)
+            called = re.search(r"(\w+)\(", source)[1]
+            yield Told(where, source, SHOWS.get(called, ("",)))
         elif before.lower() in TELLS:
             raise ValueError(f"{where}: {source} is not complete, so nobody can run it")
 
@@ -135,7 +135,7 @@ def words(lesson):
     """(where, text) of all that a lesson's reader is told."""
     yield from lesson.markdown
     for where, output in lesson.outputs:
-        yield where, output.get("data", {}).get("text/plain", "") or output.get("text", "")
+        yield where, output_text(output)
     if lesson.is_deeper:
         return
     number = lesson.name[:2]
@@ -158,30 +158,52 @@ def instructions(lesson):
     return list(seen.values())
 
 
+def run_again(lesson):
+    """The numbers of the code cells that words beside them, or their output, tell to run again."""
+    cells = lesson.notebook.cells
+    code = [n for n, cell in enumerate(cells) if cell.cell_type == "code" and cell.source.strip()]
+    told = set()
+    for number, cell in enumerate(cells):
+        if number in code:
+            if any(AGAIN.search(output_text(output)) for output in cell.outputs):
+                told.add(number)
+        elif AGAIN.search(cell.source):
+            told.update([n for n in code if n < number][-1:] + [n for n in code if n > number][:1])
+    return sorted(n for n in told if "raises-exception" not in cells[n].metadata.get("tags", []))
+
+
+def output_text(output):
+    return output.get("data", {}).get("text/plain", "") or output.get("text", "")
+
+
 class LessonFile(IPyNbFile):
     """nbval's collector of a notebook's cells, and behind them what the notebook tells to call."""
 
     def collect(self):
         yield from super().collect()
-        for call in instructions(Lesson.read(Path(self.path))):
+        lesson = Lesson.read(Path(self.path))
+        for call in instructions(lesson):
             yield Instruction.from_parent(self, name=f"told {call.source}", call=call)
+        for number in run_again(lesson):
+            cell = Told(f"{lesson.name}, cell {number}", lesson.notebook.cells[number].source)
+            yield Instruction.from_parent(self, name=f"again cell {number}", call=cell)
 
 
 class Instruction(pytest.Item):
-    """One call, run in the notebook's kernel after the cells."""
+    """One call or cell, run in the notebook's kernel after the cells."""
 
     def __init__(self, *, call, **keywords):
         super().__init__(**keywords)
         self.call = call
 
     def runtest(self):
-        for expected in SHOWS.get(self.call.called, ("",)):
+        for expected in self.call.shows:
             said = run(self.parent.kernel.kc, self.call.source)
             if not re.search(expected, said, re.MULTILINE):
                 raise AssertionError(f"{self.call.source} shows {said[:200]!r}, not {expected!r}")
 
     def repr_failure(self, excinfo):
-        return f"{self.call.where} tells its reader to call {self.call.source}: {excinfo.value}"
+        return f"{self.call.where}: its reader is told to run {self.call.source}: {excinfo.value}"
 
     def reportinfo(self):
         return self.path, None, f"{self.call.where}: {self.call.source}"

@@ -33,6 +33,7 @@ from form_sitting import (
     minutes,
     predictions,
     reached,
+    server_stays,
 )
 from lesson import SECONDS_A_LINE, WORDS_A_MINUTE, Lesson
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -261,6 +262,11 @@ BROKEN = [
     (predictions, set_source(-3, "closed('the server')"), "says the answer"),
     (imports, set_source(4, "from course import hint"), "hint is imported, never used"),
     (imports, set_source(4, "import os.path"), "os is imported, never used"),
+    (
+        server_stays,
+        lambda n: n.cells.append(new_code_cell("server.stop()")),
+        "server.stop() takes the server away",
+    ),
 ]
 
 

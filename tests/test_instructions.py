@@ -3,12 +3,15 @@
 The calls themselves run behind each notebook's cells: see `instructions.py`.
 """
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import pytest
-from instructions import Instruction, Told, instructions, told
+from instructions import Instruction, instructions, run, run_again, told
 from jupyter_client.manager import start_new_kernel
 from lesson import Lesson, deeper, main_paths
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course.exercises import ids
 
@@ -65,21 +68,35 @@ def kernel():
     manager.shutdown_kernel(now=True)
 
 
-def follow(kernel, source):
+def follow(kernel, text):
+    (call,) = told("cell 1", text)
     parent = SimpleNamespace(kernel=SimpleNamespace(kc=kernel))
-    Instruction.runtest(SimpleNamespace(call=Told("cell 1", source), parent=parent))
+    Instruction.runtest(SimpleNamespace(call=call, parent=parent))
 
 
 def test_a_call_whose_name_nobody_imported_is_red(kernel):
     with pytest.raises(AssertionError, match="NameError: name 'solution' is not defined"):
-        follow(kernel, 'solution("00-1")')
+        follow(kernel, '`solution("00-1")`')
 
 
 def test_a_call_that_shows_something_else_is_red(kernel):
+    run(kernel, "hint = print")
     with pytest.raises(AssertionError, match="not ': hint"):
-        follow(kernel, "hint = print; hint('no more')")
+        follow(kernel, '`hint("00-1")`')
 
 
 def test_a_solution_opens_when_it_is_asked_for_twice(kernel):
-    follow(kernel, "from course import solution")
-    follow(kernel, 'solution("00-1")')
+    follow(kernel, "`from course import solution`")
+    follow(kernel, '`solution("00-1")`')
+
+
+def test_cells_to_be_run_again_are_those_beside_the_words():
+    notebook = new_notebook()
+    notebook.cells = [
+        new_code_cell("first"),
+        new_code_cell("before"),
+        new_markdown_cell("Change the figure, and run the cell again."),
+        new_code_cell("after"),
+        new_code_cell("last", outputs=[new_output("stream", text="Run it once more.")]),
+    ]
+    assert run_again(Lesson(Path("00-x.ipynb"), nbformat.writes(notebook))) == [1, 3, 4]

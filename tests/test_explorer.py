@@ -1,12 +1,16 @@
 """The explorer: its sliders reach the experiment, its results are shown, nothing is left behind."""
 
 import asyncio
+import re
 import warnings
 
 import ipywidgets as widgets
 import pytest
 
+from server.background import turns
+from server.local import LocalServer
 from workbench.explorer import Explorer, Slider
+from workbench.loop import Ticks, tick_plot
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -85,7 +89,7 @@ async def test_a_failed_run_shows_its_exception_and_the_next_one_works():
 
     explorer = make(experiment)
     assert isinstance(await explorer.run(), OSError)
-    assert texts(explorer) == ["OSError('no port left')"]
+    assert texts(explorer) == ["The run failed: OSError: no port left."]
     assert not explorer._button.disabled
     explorer.set(clients=1)
     assert await explorer.run() == "fine"
@@ -105,7 +109,7 @@ async def test_the_button_runs_it_once_at_a_time():
     explorer = make(experiment)
     explorer._button.click()
     explorer._button.click()
-    await asyncio.sleep(0)
+    await turns(3)
     assert explorer._button.disabled
     assert started == [10]
     go_on.set()
@@ -134,6 +138,140 @@ async def test_closing_ends_a_run_and_removes_the_widgets():
     async with asyncio.timeout(2):
         await ended.wait()
     assert set(widgets.widget._instances) <= before
+
+
+def said(explorer):
+    return re.sub("<[^>]*>", "", explorer._status.value.split("</style>")[1])
+
+
+def looks_old(explorer):
+    return "workbench-old" in explorer._output._dom_classes
+
+
+@pytest.mark.anyio
+async def test_a_result_says_how_it_was_made_and_looks_old_once_a_slider_moves(explorer):
+    assert said(explorer) == "Not run yet."
+    await explorer.run()
+    assert said(explorer) == "Result of the run with idle gap (s) 0.5, clients 10."
+    assert not looks_old(explorer)
+    explorer.set(gap=1)
+    assert looks_old(explorer)
+    assert said(explorer) == (
+        "Old result, from the run with idle gap (s) 0.5, clients 10. "
+        "Press Run for where the sliders stand now."
+    )
+    explorer.set(gap=0.5)
+    assert not looks_old(explorer)
+
+
+@pytest.mark.anyio
+async def test_a_run_says_that_it_runs_and_can_be_stopped():
+    hangs = asyncio.Event()
+    ended = []
+
+    async def experiment(gap, clients):
+        try:
+            if clients != 10:
+                await hangs.wait()
+        finally:
+            ended.append(clients)
+        return "done"
+
+    explorer = make(experiment)
+    assert explorer._stop_button.disabled
+    await explorer.run()
+    explorer.set(clients=1)
+    explorer._button.click()
+    await turns(3)
+    assert looks_old(explorer)
+    assert said(explorer) == (
+        "Running for 0 s with idle gap (s) 0.5, clients 1. "
+        "Old result, from the run with idle gap (s) 0.5, clients 10."
+    )
+    explorer.set(clients=2)  # the run goes on with what it began with
+    assert "clients 1." in said(explorer)
+    assert not explorer._stop_button.disabled
+    explorer._stop_button.click()
+    assert await explorer._running is None
+    assert ended == [10, 1]
+    assert said(explorer).startswith("Stopped. Old result, from the run with")
+    assert looks_old(explorer)
+    assert texts(explorer) == ["'done'"]
+    assert (explorer._button.disabled, explorer._stop_button.disabled) == (False, True)
+    explorer.close()
+
+
+@pytest.mark.anyio
+async def test_a_run_that_ends_under_a_slider_that_has_moved_shows_an_old_result():
+    go_on = asyncio.Event()
+
+    async def experiment(gap, clients):
+        await go_on.wait()
+
+    explorer = make(experiment)
+    explorer._button.click()
+    await turns(3)
+    explorer.set(clients=2)
+    go_on.set()
+    await explorer._running
+    assert looks_old(explorer)
+    assert said(explorer).startswith("Old result, from the run with idle gap (s) 0.5, clients 10.")
+    explorer.close()
+
+
+@pytest.mark.anyio
+async def test_a_run_that_is_cancelled_from_outside_ends_its_experiment():
+    ended = asyncio.Event()
+
+    async def experiment(gap, clients):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    explorer = make(experiment)
+    running = asyncio.create_task(explorer.run())
+    await turns(3)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    async with asyncio.timeout(2):
+        await ended.wait()
+    explorer.close()
+
+
+@pytest.mark.anyio
+async def test_a_server_that_is_gone_is_said_in_a_sentence():
+    server = LocalServer()
+
+    async def experiment(gap, clients):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask())
+
+    async def ask():
+        return server.url
+
+    explorer = make(experiment)
+    await explorer.run()
+    assert texts(explorer) == [
+        "The run failed: RuntimeError: the server is not running, so it has no address: call "
+        "start(). If the notebook has stopped its server (its last cell does), start it again with "
+        "server.start() in a cell, then press Run."
+    ]
+    explorer.close()
+
+
+@pytest.mark.anyio
+async def test_a_picture_is_shown_with_its_words():
+    async def experiment(gap, clients):
+        return tick_plot({"a run": Ticks([0, 0.001])}, title="Words")
+
+    explorer = make(experiment)
+    await explorer.run()
+    picture, words = explorer._output.outputs
+    assert "image/png" in picture["data"]
+    assert picture["data"]["text/plain"] in words["data"]["text/html"]
+    explorer.close()
 
 
 def test_it_can_be_read_without_widgets(explorer):

@@ -26,6 +26,18 @@ def test_a_notebook_gets_the_image_and_the_words():
     assert metadata["image/png"]["alt"] == "What it shows, in words."
 
 
+def test_a_cell_shows_the_image_and_below_it_the_words_as_html(monkeypatch):
+    shown = []
+    monkeypatch.setattr("workbench.figures.display", lambda data, **_: shown.append(data))
+    picture(text="Fewer than < 3")._ipython_display_()
+    image, words = shown
+    assert "image/png" in image
+    assert words == {
+        "text/html": "<details><summary>The picture in words</summary>"
+        "<p>Fewer than &lt; 3</p></details>"
+    }
+
+
 def test_the_image_is_shown_smaller_than_drawn_in_the_same_proportions():
     drawn = picture()
     width = int.from_bytes(drawn.png()[16:20], "big")

@@ -186,7 +186,7 @@ async def test_it_is_shown_as_a_picture(server):
     async with client_of(server, connections=1) as client:
         with watch_pool(client) as pool:
             await client.get("/echo")
-    data, metadata = pool._repr_mimebundle_()
+    data, metadata = pool.displays()[0]
     image = imread(io.BytesIO(base64.b64decode(data["image/png"])))
     assert image.shape[1] > image.shape[0] > 100
     assert data["text/plain"] == metadata["image/png"]["alt"] == repr(pool)

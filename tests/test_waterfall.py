@@ -623,7 +623,7 @@ def test_wrong_arguments():
         pass
     with record() as waterfall:
         assert repr(waterfall) == "Recording, 0 requests so far."
-        assert waterfall._repr_mimebundle_() == {"text/plain": "Recording, 0 requests so far."}
+        assert waterfall.displays() == [({"text/plain": "Recording, 0 requests so far."}, {})]
         with pytest.raises(RuntimeError, match="once its block has ended"):
             waterfall.plot()
     with pytest.raises(RuntimeError, match="records no more"):
@@ -740,7 +740,7 @@ async def test_picture(server, n, ledger):
     waterfall = await many(server, n, ledger)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        data, metadata = waterfall._repr_mimebundle_()
+        data, metadata = waterfall.displays()[0]
         titled = waterfall.plot("The $x$ finding")
     image = imread(io.BytesIO(base64.b64decode(data["image/png"])), format="png")
     height, width, _ = image.shape

@@ -1,4 +1,4 @@
-"""Sliders, a run button, and what a run shows.
+"""Sliders, a button that runs an experiment and one that stops it, and what a run shows.
 
     async def experiment(gap, latency):
         ...
@@ -17,12 +17,18 @@ The experiment is an ordinary coroutine function: a cell or a test can await it 
 import asyncio
 import html
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import ipywidgets as widgets
 from IPython.core.formatters import DisplayFormatter
+
+from server.ledger import clock
+
+# The style goes with the line, so that it is there wherever the explorer is shown.
+_STATUS = "<style>.workbench-old {{ opacity: 0.35; }}</style><span role='status'>{}</span>"
 
 
 @dataclass(frozen=True)
@@ -74,14 +80,16 @@ class Slider:
 
 
 class Explorer:
-    """Sliders for the arguments of an experiment, and a button that runs it.
+    """Sliders for the arguments of an experiment, a button that runs it, and one that stops it.
 
     experiment: a coroutine function; it is called with the sliders' values as keyword arguments.
-        What it returns is shown below the button: one object, or several in a tuple.
+        What it returns is shown below the buttons: one object, or several in a tuple.
     sliders: a `Slider` for each argument, by name.
 
     As the last line of a cell it shows the sliders; where there are no widgets, as on GitHub, it
-    says in words what they are. A run that fails shows its exception in the place of results.
+    says in words what they are. A line above the results says with which values they were made.
+    As soon as a slider moves or a run begins, they are dimmed and called old. A run that fails
+    shows why in the place of results.
 
     Raises TypeError for an experiment that is no coroutine function or does not take the sliders.
     """
@@ -93,11 +101,21 @@ class Explorer:
         self.experiment = experiment
         self.sliders = sliders
         self._controls = {name: slider.widget() for name, slider in sliders.items()}
+        for control in self._controls.values():
+            control.observe(self._moved, "value")
         self._button = widgets.Button(description="Run", button_style="primary")
         self._button.on_click(self._clicked)
+        self._stop_button = widgets.Button(description="Stop", disabled=True)
+        self._stop_button.on_click(self.stop)
+        self._status = widgets.HTML(_STATUS.format("Not run yet."))
         self._output = widgets.Output()
-        self._box = widgets.VBox([*self._controls.values(), self._button, self._output])
-        self._running: asyncio.Task | None = None
+        self._buttons = widgets.HBox([self._button, self._stop_button])
+        self._box = widgets.VBox(
+            [*self._controls.values(), self._buttons, self._status, self._output]
+        )
+        self._shown: dict[str, float] | None = None  # the values behind what is shown
+        self._running: asyncio.Task | None = None  # what the button started
+        self._experiment: asyncio.Future | None = None
 
     @property
     def values(self) -> dict[str, float]:
@@ -115,25 +133,40 @@ class Explorer:
     async def run(self) -> Any:
         """Run the experiment as the button does, show what came of it, and return that.
 
-        An exception of the experiment is shown and returned.
+        An exception of the experiment is shown and returned; None is returned of a stopped run.
         """
-        self._button.disabled = True
-        self._button.description = "Running …"
+        values, result = self.values, None
+        self._experiment = asyncio.ensure_future(self.experiment(**values))
+        self._button.disabled, self._button.description = True, "Running …"
+        self._stop_button.disabled = False
+        self._moved()
+        telling = asyncio.create_task(self._tell_time(values))
         try:
-            result = await self.experiment(**self.values)
-        except Exception as error:
-            result = error
+            # Not `await`: stopping cancels the experiment, and must not look like our own cancel.
+            await asyncio.wait({self._experiment})
+            if not self._experiment.cancelled():
+                result = self._experiment.exception() or self._experiment.result()
+                self._show(result, values)
         finally:
-            self._button.disabled = False
-            self._button.description = "Run"
-        self._show(result)
+            telling.cancel()
+            self._experiment.cancel()
+            self._button.disabled, self._button.description = False, "Run"
+            self._stop_button.disabled = True
+            stopped, self._experiment = self._experiment.cancelled(), None
+            self._say("Stopped." if stopped else "")
         return result
+
+    def stop(self, button: widgets.Button | None = None) -> None:
+        """Cancel the run that is under way, if there is one, as the Stop button does."""
+        if self._experiment is not None:
+            self._experiment.cancel()
 
     def close(self) -> None:
         """End a run that is under way and remove the widgets. Does no harm when called twice."""
         if self._running is not None:
             self._running.cancel()
-        for widget in (*self._controls.values(), self._button, self._output, self._box):
+        inside = (*self._controls.values(), self._button, self._stop_button, self._status)
+        for widget in (*inside, self._output, self._buttons, self._box):
             for part in ("style", "layout"):  # widgets of their own, which their owner leaves open
                 if hasattr(widget, part):
                     getattr(widget, part).close()
@@ -144,11 +177,45 @@ class Explorer:
         if self._running is None or self._running.done():
             self._running = asyncio.get_running_loop().create_task(self.run())
 
-    def _show(self, result: Any) -> None:
+    def _moved(self, change: Any = None) -> None:
+        if self._experiment is None:
+            self._say()
+
+    async def _tell_time(self, values: dict[str, float]) -> None:
+        begin = clock()
+        while True:
+            self._say(f"Running for {clock() - begin:.0f} s with {self._in_words(values)}.")
+            await asyncio.sleep(1)
+
+    def _say(self, first: str = "") -> None:
+        """Write the line above the results, and dim these where they are not the sliders'."""
+        stale = self._experiment is not None or self._shown != self.values
+        words = [first]
+        if self._shown is not None:
+            made = self._in_words(self._shown)
+            if stale:
+                words.append(f"<b>Old result</b>, from the run with {made}.")
+            else:
+                words.append(f"Result of the run with {made}.")
+        if self._experiment is None and stale:
+            words.append("Press Run for where the sliders stand now.")
+        self._status.value = _STATUS.format(" ".join(words).strip())
+        if stale:
+            self._output.add_class("workbench-old")
+        else:
+            self._output.remove_class("workbench-old")
+
+    def _in_words(self, values: dict[str, float]) -> str:
+        return ", ".join(
+            f"{html.escape(self.sliders[name].label)} {value:g}" for name, value in values.items()
+        )
+
+    def _show(self, result: Any, values: dict[str, float]) -> None:
+        self._shown = values
         shown = result if isinstance(result, tuple) else (result,)
         # Set as a whole, and not through `with self._output`: that would also catch what other
         # cells print while the experiment waits.
-        self._output.outputs = tuple(_output_of(item) for item in shown)
+        self._output.outputs = tuple(output for item in shown for output in _outputs_of(item))
 
     def __repr__(self) -> str:
         sliders = "; ".join(slider.describe() for slider in self.sliders.values())
@@ -165,7 +232,27 @@ class Explorer:
         return {**(self._box._repr_mimebundle_() or {}), **texts}
 
 
-def _output_of(item: Any) -> dict[str, Any]:
-    """Return what a cell would show for this object, in the form of a stored output."""
-    data, metadata = DisplayFormatter().format(item)
-    return {"output_type": "display_data", "data": data, "metadata": metadata}
+def _outputs_of(item: Any) -> Iterator[dict[str, Any]]:
+    """Give what a cell would show for this object, in the form of stored outputs."""
+    if isinstance(item, BaseException):
+        words = _why_it_failed(item)
+        shown = [({"text/plain": words, "text/html": f"<p>{html.escape(words)}</p>"}, {})]
+    elif hasattr(item, "displays"):  # a picture, or what draws one
+        shown = item.displays()
+    else:
+        shown = [DisplayFormatter().format(item)]
+    for data, metadata in shown:
+        yield {"output_type": "display_data", "data": data, "metadata": metadata}
+
+
+def _why_it_failed(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    words = f"The run failed: {said.rstrip('.')}."
+    if isinstance(error, httpx.ConnectError) or "not running" in str(error):
+        words += (
+            " If the notebook has stopped its server (its last cell does), start it again with "
+            "server.start() in a cell, then press Run."
+        )
+    return words

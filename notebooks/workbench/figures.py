@@ -5,10 +5,12 @@ the mark.
 """
 
 import base64
+import html
 import io
 import textwrap
 
 import matplotlib
+from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -38,6 +40,7 @@ FAILURES = [
 WIDTH = 8.0  # inches
 # Notebooks show a figure smaller than it was drawn, so that it stays sharp on a dense screen.
 SHOWN_PER_INCH = 90
+SUMMARY = "The picture in words"
 
 STYLE = {
     "figure.dpi": 120,
@@ -69,10 +72,12 @@ def set_title(figure: Figure, title: str) -> None:
 
 
 class Picture:
-    """A drawn figure together with the words that say the same.
+    """A figure, and the same in words.
 
-    As the last line of a cell it shows the image; its text form (`text/plain`) is `text`, to be
-    read aloud, read where images are not shown, and compared by tests.
+    As the last line of a cell it shows the image, and below it the words, folded up, as HTML:
+    JupyterLab 4.6, nbconvert 7.17 and GitHub give an image no alternative text, so only there does
+    a screen reader, or whoever cannot see the image, find them. The image's own output keeps the
+    words too (`alt` in its metadata, `text/plain` beside it), for what reads those, and for tests.
 
     `figure` is a `matplotlib.figure.Figure` made within `house_style()`. One made directly, not
     through `pyplot`, is neither shown twice by a notebook nor kept alive by pyplot's list.
@@ -91,8 +96,17 @@ class Picture:
             FigureCanvasAgg(self.figure).print_png(image, metadata={"Software": None})
         return image.getvalue()
 
+    def displays(self) -> list[tuple[dict, dict]]:
+        """Return what a cell shows: data and metadata of the image, then of the words."""
+        words = f"<details><summary>{SUMMARY}</summary><p>{html.escape(self.text)}</p></details>"
+        return [self._repr_mimebundle_(), ({"text/html": words}, {})]
+
     def __repr__(self) -> str:
         return self.text
+
+    def _ipython_display_(self) -> None:
+        for data, metadata in self.displays():
+            display(data, metadata=metadata, raw=True)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         width, height = (round(inches * SHOWN_PER_INCH) for inches in self.figure.get_size_inches())

@@ -143,8 +143,12 @@ class WatchedPool:
             "at a time."
         )
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        return self.plot()._repr_mimebundle_(include, exclude)
+    def displays(self) -> list[tuple[dict, dict]]:
+        """Return what a cell shows, as `Picture.displays` does."""
+        return self.plot().displays()
+
+    def _ipython_display_(self) -> None:
+        self.plot()._ipython_display_()
 
     def _finding(self) -> str:
         limit = "any number of connections" if self.limit is None else _connections(self.limit)

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import groupby, pairwise
 
 import httpx
+from IPython.display import display
 
 from server.ledger import Event, Ledger, Seen, clock
 from workbench.figures import Picture
@@ -141,10 +142,15 @@ class Waterfall:
             sentences.append(self._sentence_on_server())
         return " ".join(sentences)
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def displays(self) -> list[tuple[dict, dict]]:
+        """Return what a cell shows, as `Picture.displays` does; while the block runs, its words."""
         if self.ended is None:
-            return {"text/plain": repr(self)}
-        return self.plot()._repr_mimebundle_(include, exclude)
+            return [({"text/plain": repr(self)}, {})]
+        return self.plot().displays()
+
+    def _ipython_display_(self) -> None:
+        for data, metadata in self.displays():
+            display(data, metadata=metadata, raw=True)
 
     def _counts(self) -> str:
         if not self.requests:

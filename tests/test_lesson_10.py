@@ -450,5 +450,5 @@ async def test_the_explorer_runs_it(lesson):
     explorer.set(busy=0.0, reading=0.0, answering=1.0, timeout=0.9)
     picture = await explorer.run()
     assert " s: ReadTimeout." in picture.text
-    [shown] = explorer._output.outputs
+    shown, _ = explorer._output.outputs
     assert "image/png" in shown["data"]

@@ -1,0 +1,65 @@
+"""Arrange what is under way when something happens: a connection held, a step reached.
+
+    async with held_connection(client, server):
+        await client.get(url)               # waits in the pool, if the client may have one
+
+    moment = Moment("connection.connect_tcp.started")
+    call = client.get(url, extensions={"trace": moment})
+    await moment.reached.wait()             # in another task
+
+Lessons call it. It sends requests of the client that it is given, and opens a gate of the server
+that no one else uses.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from server.local import LocalServer
+
+_numbers = itertools.count(1)
+
+
+@asynccontextmanager
+async def held_connection(client: httpx.AsyncClient, server: LocalServer) -> AsyncIterator[None]:
+    """Hold one of the client's connections while the block runs, by a request that waits.
+
+    server: one that runs the course's own application. The request, a GET of `/faults/hold`,
+        stands at a gate there; it is answered when the block ends, however it ends.
+
+    Raises what httpx raises for that request.
+    """
+    gate = f"held-{next(_numbers)}"
+    holding = asyncio.create_task(client.get(f"{server.url}/faults/hold?gate={gate}"))
+    reaching = asyncio.create_task(server.gates.reached(gate))
+    try:
+        await asyncio.wait({holding, reaching}, return_when=asyncio.FIRST_COMPLETED)
+        if holding.done():  # it failed before it stood at the gate
+            holding.result()
+        await reaching
+        yield
+    finally:
+        reaching.cancel()
+        server.gates.open(gate)
+        await holding
+
+
+class Moment:
+    """A step of a request that others can wait for; it is given to httpx as its `trace`.
+
+    step: as httpcore names it (https://www.encode.io/httpcore/extensions/), such as
+        "connection.connect_tcp.started". `reached` is an `asyncio.Event`, set the first time that
+        a request with this trace comes to the step. Who waits for it runs in the loop's next turn.
+    """
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.reached = asyncio.Event()
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        if name == self.step:
+            self.reached.set()

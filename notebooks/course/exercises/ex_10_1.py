@@ -37,42 +37,65 @@ def the_numbers_of_the_article(connect, rest):
     return httpx.Timeout(30.0, connect=5.0)
 
 
+def the_smaller_number_connects(connect, rest):
+    return httpx.Timeout(max(connect, rest), connect=min(connect, rest))
+
+
+def forgets_the_return(connect, rest):
+    httpx.Timeout(rest, connect=connect)
+
+
+def names_all_four(connect, rest):
+    return httpx.Timeout(connect=connect, read=rest, write=rest, pool=rest)
+
+
+def a_tuple_of_four(connect, rest):
+    return httpx.Timeout((connect, rest, rest, rest))
+
+
+RIGHT = (names_all_four, a_tuple_of_four)
+
+
 async def check(attempt, server):
-    for connect, rest in ((5.0, 30.0), (0.5, 2.0)):
+    # The third pair is the other way round: neither number is always the smaller one.
+    for connect, rest in ((5.0, 30.0), (0.5, 2.0), (10.0, 3.0)):
         _check_limits(attempt(connect, rest), connect, rest)
 
 
 def _check_limits(timeout, connect, rest):
     expected = f"`make_timeout({connect}, {rest})` limits connecting to {connect} s and each of "
     expected += f"the other three waits to {rest} s."
+    expect(timeout is not None, expected, happened="It returned None: no `return` was reached.")
     expect(
         isinstance(timeout, httpx.Timeout),
         expected,
-        happened=f"It returned a {type(timeout).__name__}, and not an `httpx.Timeout`.",
+        happened=f"It returned a value of type `{type(timeout).__name__}`, and not an "
+        "`httpx.Timeout`.",
     )
     unlimited = [f"`{name}`" for name in NAMES if getattr(timeout, name) is None]
     expect(
         not unlimited,
         expected,
         happened=f"`{timeout}`: {' and '.join(unlimited)} got no limit, so that wait may last for "
-        "ever. httpx leaves out what a tuple leaves out.",
+        "ever. What a tuple leaves out and what is None has none.",
     )
-    others = {getattr(timeout, name) for name in NAMES[1:]}
+    got = {name: getattr(timeout, name) for name in NAMES}
     expect(
-        others != {30.0} or rest == 30.0,
+        set(got.values()) <= {connect, rest},
         expected,
-        happened=f"`{timeout}`: your function does not use its arguments.",
+        happened=f"`{timeout}`: a number stands there that your function was not given.",
     )
     expect(
         timeout.connect == connect,
         expected,
         happened=f"`{timeout}`: connecting may take {timeout.connect} s.",
     )
+    others = [f"`{name}`" for name in NAMES[1:] if got[name] != rest]
     expect(
-        others == {rest},
+        not others,
         expected,
-        happened=f"`{timeout}`: the first argument is the default of all limits that are not "
-        "named, and `write` or `pool` took it.",
+        happened=f"`{timeout}`: {' and '.join(others)} got the {connect} s that are for "
+        "connecting. The first argument is the default of all limits that are not named.",
     )
 
 
@@ -89,14 +112,17 @@ EXERCISE = Exercise(
         "Which of the two numbers is for three limits? That one is the default.",
     ],
     wrong=[
-        WrongAnswer(a_tuple_as_in_requests, "got no limit"),
+        WrongAnswer(a_tuple_as_in_requests, "`write` and `pool` got no limit, so"),
         WrongAnswer(one_number, "connecting may take 30.0 s"),
-        WrongAnswer(the_default_is_for_connecting, "that are not named, and"),
-        WrongAnswer(a_dictionary, "and not an `httpx.Timeout`"),
-        WrongAnswer(the_numbers_of_the_article, "does not use its arguments"),
+        WrongAnswer(the_default_is_for_connecting, "`write` and `pool` got the 5.0 s"),
+        WrongAnswer(a_dictionary, "a value of type `dict`"),
+        WrongAnswer(the_numbers_of_the_article, "that your function was not given"),
+        WrongAnswer(the_smaller_number_connects, "connecting may take 3.0 s"),
+        WrongAnswer(forgets_the_return, "no `return` was reached"),
     ],
     solution=solution,
     why="The default is for three of the limits, and `connect=` overrides it for the fourth. To "
     "name all four is right as well.",
     check=check,
+    right=RIGHT,
 )

@@ -1,25 +1,20 @@
-"""A limit for the whole: the text within so many seconds, or None."""
+"""A limit for the whole: the text within so many seconds, or None. Its check is `deadline.py`."""
 
 import asyncio
-import ssl
 from time import monotonic
 
+import anyio
 import httpx
 
-from server.wire import refused
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
-
-SECONDS = 0.5  # what the function is given
-PATIENCE = 2.5  # seconds after which it is too late, also on a busy machine
-GATE = "answer"
-PIECES = 25
-SLOW_DRIP = f"/drip?pieces={PIECES}&gap=0.1"  # 2.4 s in all
+from course.exercises.deadline import check
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 async def get_within(client, url, seconds):
     """Return the text of the answer, or None if it is not complete after `seconds`.
 
-    After that, the request no longer occupies a connection. Other errors come through.
+    When it has returned or was cancelled, its request no longer occupies a connection. What is
+    raised comes through: the client's own time-outs as well as other errors.
     """
     try:
         response = await client.get(url, timeout=seconds)
@@ -31,7 +26,8 @@ async def get_within(client, url, seconds):
 async def solution(client, url, seconds):
     """Return the text of the answer, or None if it is not complete after `seconds`.
 
-    After that, the request no longer occupies a connection. Other errors come through.
+    When it has returned or was cancelled, its request no longer occupies a connection. What is
+    raised comes through: the client's own time-outs as well as other errors.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -108,129 +104,140 @@ async def returns_a_part(client, url, seconds):
     return text
 
 
-async def check(attempt, server):
-    context = ssl.create_default_context()
-    limits = httpx.Limits(max_connections=1)
-    async with httpx.AsyncClient(verify=context, timeout=30, limits=limits) as client:
-        text = await attempt(client, server.url + "/bytes?size=3", 30)
-        expect(
-            text == "xxx",
-            "The text of an answer that is in time.",
-            happened=f"It returned `{text!r}` for an answer of three bytes.",
-        )
-        try:
-            await _check_late(attempt, server, client)
-        finally:
-            server.gates.open(GATE)
-            if left := asyncio.all_tasks() - {asyncio.current_task()}:
-                await asyncio.wait(left, timeout=PATIENCE)
-        await _check_errors(attempt, client)
-
-
-async def _check_late(attempt, server, client):
-    await _require_none(
-        attempt(client, f"{server.url}/faults/hold?gate={GATE}", SECONDS),
-        "a server that does not begin to answer",
-        "Where nothing arrives, nobody looks at a clock.",
-    )
-    await _require_free(server, client)
-    await _require_none(
-        attempt(client, server.url + "/faults/headers-only", SECONDS),
-        "a server that sends headers, and never a body",
-        "The headers came in time. The body is part of the answer, too.",
-    )
-    await _require_free(server, client)
-    text = await attempt(client, server.url + SLOW_DRIP, SECONDS)
-    expect(
-        text is None or len(text) < PIECES,
-        f"None for an answer that comes in pieces for 2.4 s, with `seconds={SECONDS}`.",
-        happened="All of it came, far too late: each piece starts the clock of `read` anew.",
-    )
-    expect(
-        text is None,
-        "None for an answer that is not complete.",
-        happened=f"It returned `{text!r}`, which is a part of the answer. The caller cannot tell "
-        "it from a whole one.",
-    )
-
-
-async def _require_free(server, client):
-    """Require that the client's connection is free, and have it open for what comes next.
-
-    A deadline that strikes as a connection has just come about would cost it (httpcore 1.0.9).
-    """
+async def takes_every_timeout(client, url, seconds):
     try:
-        await client.get(server.url + "/echo", timeout=httpx.Timeout(30, pool=0.5))
-    except httpx.PoolTimeout as error:
-        raise Wrong(
-            "After the time is up, the connection is free for the next request.",
-            happened=f"The next request got `{error!r}`. Your function has returned, but its "
-            "request goes on behind its back.",
-        ) from error
+        async with asyncio.timeout(seconds):
+            response = await client.get(url)
+    except (TimeoutError, httpx.TimeoutException):
+        return None
+    return response.text
 
 
-async def _require_none(call, what, why):
-    """Require that the call returns None before anyone loses patience."""
-    expected = f"None after {SECONDS} s, for {what}."
-    running = asyncio.create_task(call)
-    await asyncio.wait([running], timeout=PATIENCE)
-    late = not running.done()
-    running.cancel()
-    [result] = await asyncio.gather(running, return_exceptions=True)
-    expect(
-        not late,
-        expected,
-        happened=f"Your function was still waiting after {PATIENCE} s. {why}",
-    )
-    expect(
-        not isinstance(result, TimeoutError),
-        expected,
-        happened=f"`{result!r}` came out of your function. `asyncio.timeout` raises Python's "
-        "TimeoutError, and that is no httpx exception.",
-    )
-    if isinstance(result, BaseException):
-        raise result
-    expect(result is None, expected, happened=f"It returned `{result!r}`.")
+async def catches_oserror(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.get(url)
+    except OSError:
+        return None
+    return response.text
 
 
-async def _check_errors(attempt, client):
-    with refused() as port:
-        try:
-            text = await attempt(client, port.url, 30)
-        except httpx.ConnectError:
-            return
-    raise Wrong(
-        "Errors that have nothing to do with the time come through.",
-        happened=f"Nobody listens there, and your function returned `{text!r}` as if it had been "
-        "too slow. A ConnectError was swallowed.",
-    )
+async def takes_a_cancellation_for_its_own(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.get(url)
+    except (TimeoutError, asyncio.CancelledError):
+        return None
+    return response.text
+
+
+async def forgets_its_task_when_cancelled(client, url, seconds):
+    request = asyncio.create_task(client.get(url))
+    done, _ = await asyncio.wait({request}, timeout=seconds)
+    if not done:
+        request.cancel()
+        await asyncio.wait({request})
+        return None
+    return request.result().text
+
+
+async def waits_it_out(client, url, seconds):
+    request = asyncio.create_task(client.get(url))
+    await asyncio.sleep(seconds)
+    if not request.done():
+        request.cancel()
+        return None
+    return request.result().text
+
+
+async def hands_out_exceptions(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            [response] = await asyncio.gather(client.get(url), return_exceptions=True)
+    except TimeoutError:
+        return None
+    return response if isinstance(response, Exception) else response.text
+
+
+async def returns_nothing(client, url, seconds):
+    return None
+
+
+async def with_wait_for(client, url, seconds):
+    try:
+        return (await asyncio.wait_for(client.get(url), seconds)).text
+    except TimeoutError:
+        return None
+
+
+async def with_anyio(client, url, seconds):
+    text = None
+    with anyio.move_on_after(seconds):
+        response = await client.get(url)
+        text = response.text
+    return text
+
+
+async def asks_whether_it_expired(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            async with client.stream("GET", url) as response:
+                await response.aread()
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        return None
+    return response.text
+
+
+async def without_httpx_s_limits(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.get(url, timeout=None)
+    except TimeoutError:
+        return None
+    return response.text
+
+
+RIGHT = (with_wait_for, with_anyio, asks_whether_it_expired, without_httpx_s_limits)
 
 
 EXERCISE = Exercise(
     id="10-2",
     title="A limit for the whole",
     task="`get_within` takes `timeout=seconds` for a limit of the whole answer. Repair it: None if "
-    "the answer is not complete after `seconds`, and then the connection is free for the next "
-    "request. Errors of other kinds come through.",
+    "the answer is not complete after `seconds`. When it has returned or was cancelled, the "
+    "connection is free for the next request. What is raised comes through, the client's own "
+    "time-outs as well.",
     starter=get_within,
     hints=[
         "Which of httpx's four limits bounds the whole answer?",
         "`asyncio.timeout(seconds)` bounds all that is awaited in its block, and cancels it.",
         "It raises `TimeoutError`, from the `async with` itself: so the `try` goes around the "
-        "block.",
+        "block. Only that one means that your time is up.",
     ],
     wrong=[
         WrongAnswer(names_all_four, "each piece starts the clock"),
         WrongAnswer(looks_at_the_clock, "nobody looks at a clock"),
         WrongAnswer(limits_the_headers, "The headers came in time"),
-        WrongAnswer(turns_its_back, "goes on behind its back"),
+        WrongAnswer(turns_its_back, "Your function has returned, but its"),
         WrongAnswer(catches_httpx_s_exception, "that is no httpx exception"),
-        WrongAnswer(catches_everything, "A ConnectError was swallowed"),
+        WrongAnswer(
+            catches_everything, "returned `None`, as if it had been too slow. ConnectError"
+        ),
         WrongAnswer(returns_a_part, "which is a part of the answer"),
+        WrongAnswer(takes_every_timeout, "client's ReadTimeout for the end of its own time"),
+        WrongAnswer(catches_oserror, "could not write its log"),
+        WrongAnswer(takes_a_cancellation_for_its_own, "The caller's task was cancelled"),
+        WrongAnswer(forgets_its_task_when_cancelled, "Your function has been cancelled, but its"),
+        WrongAnswer(waits_it_out, "and your function still waited"),
+        WrongAnswer(hands_out_exceptions, "as if it were the text"),
+        WrongAnswer(returns_nothing, "No request was made"),
     ],
     solution=solution,
     why="The deadline is around the whole call, headers and body. It cancels the request, and a "
     "cancelled request closes its connection.",
     check=check,
     limit=20.0,
+    right=RIGHT,
 )

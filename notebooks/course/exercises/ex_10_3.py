@@ -1,10 +1,16 @@
-"""Which failed requests may be sent again."""
+"""Which calls that failed may be made again."""
 
 import asyncio
 import ssl
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import httpx
+from starlette.applications import Starlette
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 
+from server.local import LocalServer
 from server.wire import SilentListener, refused
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
@@ -13,147 +19,320 @@ IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
-def may_be_repeated(error):
-    """Return whether the request of this error may be sent again: True or False.
+def may_be_repeated(request, error):
+    """Return whether a call may be made again: True or False.
 
-    error: an httpx.TransportError; error.request.method is the method of its request.
+    request: what the call sent, an httpx.Request; its client follows redirects.
+    error: the httpx.TransportError that the call ended with; error.request is the request that
+        failed: this one, or a later one.
     """
     return isinstance(error, httpx.TransportError)
 
 
-def solution(error):
-    """Return whether the request of this error may be sent again: True or False.
+def solution(request, error):
+    """Return whether a call may be made again: True or False.
 
-    error: an httpx.TransportError; error.request.method is the method of its request.
+    request: what the call sent, an httpx.Request; its client follows redirects.
+    error: the httpx.TransportError that the call ended with; error.request is the request that
+        failed: this one, or a later one.
     """
+    if request.method in {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}:
+        return True
     not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-    idempotent = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
-    return isinstance(error, not_sent) or error.request.method in idempotent
+    return isinstance(error, not_sent) and error.request is request
 
 
-def everything(error):
+def everything(request, error):
     return isinstance(error, httpx.HTTPError)
 
 
-def every_timeout(error):
+def every_timeout(request, error):
     return isinstance(error, httpx.TimeoutException | httpx.ConnectError) or (
-        error.request.method in IDEMPOTENT
+        request.method in IDEMPOTENT
     )
 
 
-def by_the_method_alone(error):
-    return error.request.method in IDEMPOTENT
+def a_write_timeout_is_not_sent(request, error):
+    not_sent = (*NOT_SENT, httpx.WriteTimeout)
+    return request.method in IDEMPOTENT or (
+        isinstance(error, not_sent) and error.request is request
+    )
 
 
-def only_what_was_not_sent(error):
+def by_the_method_alone(request, error):
+    return request.method in IDEMPOTENT
+
+
+def only_what_was_not_sent(request, error):
     return isinstance(error, NOT_SENT)
 
 
-def network_errors_and_timeouts(error):
+def network_errors_and_timeouts(request, error):
     if isinstance(error, NOT_SENT):
-        return True
+        return error.request is request
     listed = isinstance(error, httpx.NetworkError | httpx.TimeoutException)
-    return listed and error.request.method in IDEMPOTENT
+    return listed and request.method in IDEMPOTENT
 
 
-def only_get(error):
-    return isinstance(error, NOT_SENT) or error.request.method == "GET"
+def only_get(request, error):
+    return isinstance(error, NOT_SENT) or request.method == "GET"
 
 
-def all_but_post(error):
-    return isinstance(error, NOT_SENT) or error.request.method != "POST"
+def all_but_post(request, error):
+    return isinstance(error, NOT_SENT) or request.method != "POST"
 
 
-def forgets_the_queue(error):
+def forgets_the_queue(request, error):
     refused_or_late = httpx.ConnectError | httpx.ConnectTimeout
-    return isinstance(error, refused_or_late) or error.request.method in IDEMPOTENT
+    return isinstance(error, refused_or_late) or request.method in IDEMPOTENT
+
+
+def by_the_method_of_the_error(request, error):
+    return isinstance(error, NOT_SENT) or error.request.method in IDEMPOTENT
+
+
+def does_not_look_for_redirects(request, error):
+    return request.method in IDEMPOTENT or isinstance(error, NOT_SENT)
+
+
+def only_without_redirects(request, error):
+    return error.request is request and (
+        request.method in IDEMPOTENT or isinstance(error, NOT_SENT)
+    )
+
+
+def no_answer(request, error):
+    pass
+
+
+def by_groups(request, error):
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout():
+            first = error.request.url == request.url
+            return first or request.method not in {"POST", "PATCH"}
+    return request.method not in {"POST", "PATCH", "CONNECT"}
+
+
+def with_unsupported_protocol(request, error):
+    harmless = request.method in {*IDEMPOTENT, "TRACE"}
+    not_sent = isinstance(error, (*NOT_SENT, httpx.UnsupportedProtocol))
+    return harmless or (not_sent and request.method == error.request.method)
+
+
+RIGHT = (by_groups, with_unsupported_protocol)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call that fails: how it is made, whether it may be made again, and why.
+
+    peer: where it goes, a key of what `_provoke` has. then: where that redirects it to, if it does.
+    """
+
+    method: str
+    peer: str
+    failure: str
+    expected: bool
+    why: str
+    then: str = ""
 
 
 # In this order: the first that an answer gets wrong tells most about it.
 CASES = (
-    ("POST", "ConnectError", True, "The server is not even there, so it cannot have acted on it."),
-    ("POST", "ConnectTimeout", True, "There was no connection to send it on."),
-    ("POST", "PoolTimeout", True, "It never got a connection, so no server has seen it."),
-    ("GET", "ReadTimeout", True, "To GET something twice does no harm."),
-    (
+    Case(
+        "POST",
+        "refused",
+        "ConnectError",
+        True,
+        "The server is not even there, so it cannot have acted on it.",
+    ),
+    Case("POST", "tls", "ConnectTimeout", True, "There was no connection to send it on."),
+    Case(
+        "POST", "pool", "PoolTimeout", True, "It never got a connection, so no server has seen it."
+    ),
+    Case("GET", "silence", "ReadTimeout", True, "To GET something twice does no harm."),
+    Case(
         "GET",
+        "close",
         "RemoteProtocolError",
         True,
         "This is the stale connection of lesson 04, and to GET twice does no harm. It is neither "
         "a NetworkError nor a timeout.",
     ),
-    ("POST", "ReadError", False, "The ledger shows the request: it arrived before the reset."),
-    ("POST", "ReadTimeout", False, "The ledger shows the request: the server may be busy with it."),
-    ("PUT", "ReadTimeout", True, "PUT is idempotent: twice has the effect of once."),
-    ("PATCH", "ReadTimeout", False, "PATCH is not idempotent: it may add something twice."),
+    Case(
+        "POST",
+        "reset",
+        "ReadError",
+        False,
+        "The ledger shows the request: it arrived before the reset.",
+    ),
+    Case(
+        "POST",
+        "silence",
+        "ReadTimeout",
+        False,
+        "The ledger shows the request: the server may be busy with it.",
+    ),
+    Case(
+        "POST",
+        "upload",
+        "WriteTimeout",
+        False,
+        "A part of it was sent, and a server may act on that part.",
+    ),
+    Case(
+        "POST",
+        "close",
+        "RemoteProtocolError",
+        False,
+        "The ledger shows the request, and no answer to it: that says nothing of what was done.",
+    ),
+    Case("PUT", "silence", "ReadTimeout", True, "PUT is idempotent: twice has the effect of once."),
+    Case(
+        "DELETE", "silence", "ReadTimeout", True, "DELETE is idempotent: what is gone stays gone."
+    ),
+    Case(
+        "PATCH",
+        "silence",
+        "ReadTimeout",
+        False,
+        "PATCH is not idempotent: it may add something twice.",
+    ),
+    Case(
+        "POST",
+        "shop",
+        "ReadTimeout",
+        False,
+        "The POST was answered with 303, so it was carried out; the GET after it failed.",
+        then="silence",
+    ),
+    Case(
+        "POST",
+        "shop",
+        "ConnectError",
+        False,
+        "What was not sent is the GET. The POST before it was answered: 303.",
+        then="refused",
+    ),
+    Case(
+        "GET",
+        "shop",
+        "ConnectError",
+        True,
+        "Both requests of this call were GET: it was redirected, and twice does no harm.",
+        then="refused",
+    ),
 )
 
 
 async def check(attempt, server):
-    errors = await _provoke(server)
-    for method, name, expected, why in CASES:
-        error = errors[method, name]
-        answer = attempt(error)
+    for case, request, error in await _provoke(server):
+        answer = attempt(request, error)
+        expected = f"{case.expected} for a {case.method} that ended with `{error!r}`"
+        expected += f", of the {error.request.method} that followed on a 303." if case.then else "."
         expect(
-            bool(answer) == expected,
-            f"{expected} for a {method} that ended with `{error!r}`.",
-            happened=f"Your function said {answer!r}. {why}",
+            answer is not None,
+            expected,
+            happened="It returned None: no `return` was reached.",
+        )
+        expect(
+            bool(answer) == case.expected,
+            expected,
+            happened=f"Your function said {answer!r}. {case.why}",
         )
 
 
+async def see_other(request):
+    """Take an order, and say where its state can be read."""
+    return RedirectResponse(request.query_params["then"], 303)
+
+
 async def _provoke(server):
-    """Return each of the errors by its method and name, all made at once."""
+    """Return each of the cases with the request that was sent and the error it ended with."""
     context = ssl.create_default_context()
-    limits = httpx.Limits(max_connections=1)
-    with refused() as port, SilentListener() as silent:
-        async with (
-            httpx.AsyncClient(verify=context) as client,
-            httpx.AsyncClient(verify=context, limits=limits, timeout=30) as narrow,
-        ):
-            holding = asyncio.create_task(narrow.get(f"{server.url}/faults/hold?gate={GATE}"))
-            await server.gates.reached(GATE)
-            tls, slow = silent.url.replace("http:", "https:"), server.url + "/delay?seconds=20"
-            in_queue = httpx.Timeout(30, pool=0.3)
-            connecting, reading = httpx.Timeout(30, connect=0.3), httpx.Timeout(30, read=0.3)
-            errors = await asyncio.gather(
-                client.post(port.url),
-                client.post(tls, timeout=connecting),
-                narrow.post(server.url + "/echo", timeout=in_queue),
-                client.get(slow, timeout=reading),
-                client.get(server.url + "/faults/close"),
-                client.post(server.url + "/faults/reset"),
-                *(client.request(m, slow, timeout=reading) for m in ("POST", "PUT", "PATCH")),
-                return_exceptions=True,
-            )
-            server.gates.open(GATE)
-            await holding
-    return {(error.request.method, type(error).__name__): error for error in errors}
+    shop = LocalServer(Starlette(routes=[Route("/", see_other, methods=["GET", "POST"])]))
+    async with AsyncExitStack() as stack:
+        port, silent = stack.enter_context(refused()), stack.enter_context(SilentListener())
+        stack.enter_context(shop)
+        one = httpx.Limits(max_connections=1)
+        client = await stack.enter_async_context(httpx.AsyncClient(verify=context))
+        narrow = await stack.enter_async_context(httpx.AsyncClient(verify=context, limits=one))
+        peers = {
+            "refused": port.url,
+            "tls": silent.url.replace("http:", "https:"),
+            "upload": silent.url,
+            "pool": server.url + "/echo",
+            "shop": shop.url,
+            "silence": server.url + "/delay?seconds=20",
+            "close": server.url + "/faults/close",
+            "reset": server.url + "/faults/reset",
+        }
+        holding = asyncio.create_task(
+            narrow.get(f"{server.url}/faults/hold?gate={GATE}", timeout=30)
+        )
+        await server.gates.reached(GATE)
+        failed = await asyncio.gather(
+            *(_fail(narrow if case.peer == "pool" else client, case, peers) for case in CASES)
+        )
+        server.gates.open(GATE)
+        await holding
+    return failed
+
+
+async def _fail(client, case, peers):
+    """Make the case's call, with a short limit for the one wait that is to end it."""
+    short = case.failure.removesuffix("Timeout").lower()
+    limits = {short: 0.3} if case.failure.endswith("Timeout") else {}
+    request = client.build_request(
+        case.method,
+        peers[case.peer],
+        params={"then": peers[case.then]} if case.then else None,
+        content=bytes(20_000_000) if case.peer == "upload" else None,
+        timeout=httpx.Timeout(30, **limits),
+    )
+    [failed] = await asyncio.gather(
+        client.send(request, follow_redirects=True), return_exceptions=True
+    )
+    if type(failed).__name__ == case.failure:
+        return case, request, failed
+    raise RuntimeError(f"{case} ended with {failed!r}")
 
 
 EXERCISE = Exercise(
     id="10-3",
     title="What may be repeated",
-    task="`may_be_repeated(error)` decides whether a failed request is sent again. As it is, it "
-    "charges customers twice. Repair it: no request that the server may have carried out is "
-    "repeated, unless its method is idempotent. All others are.",
+    task="`may_be_repeated(request, error)` decides whether a call that failed is made again. As "
+    "it is, it charges customers twice. Repair it: no call whose request a server may have carried "
+    "out is repeated, unless its method is idempotent. All others are.",
     starter=may_be_repeated,
     hints=[
-        "Two questions: can the server have received the request? And what would a second one do?",
-        "Three exceptions prove that it was not sent: ConnectError, ConnectTimeout, PoolTimeout.",
-        "For all others the method decides. Idempotent are GET, HEAD, OPTIONS, PUT and DELETE.",
+        "Two questions: can a server have received the request? And what would a second one do?",
+        "ConnectError, ConnectTimeout and PoolTimeout prove that `error.request` was not sent. "
+        "(UnsupportedProtocol does, too; to repeat that is of no use.)",
+        "Is `error.request` the request that the call began with? After a redirect it is not, and "
+        "the first one was answered.",
+        "For all others the method of `request` decides. Idempotent are GET, HEAD, OPTIONS, PUT "
+        "and DELETE.",
     ],
     wrong=[
         WrongAnswer(everything, "it arrived before the reset"),
         WrongAnswer(every_timeout, "the server may be busy with it"),
+        WrongAnswer(a_write_timeout_is_not_sent, "may act on that part"),
         WrongAnswer(by_the_method_alone, "The server is not even there"),
         WrongAnswer(only_what_was_not_sent, "To GET something twice"),
         WrongAnswer(network_errors_and_timeouts, "the stale connection of lesson 04"),
         WrongAnswer(only_get, "PUT is idempotent"),
         WrongAnswer(all_but_post, "it may add something twice"),
         WrongAnswer(forgets_the_queue, "It never got a connection"),
+        WrongAnswer(by_the_method_of_the_error, "the GET after it failed"),
+        WrongAnswer(does_not_look_for_redirects, "What was not sent is the GET"),
+        WrongAnswer(only_without_redirects, "it was redirected, and twice does no harm"),
+        WrongAnswer(no_answer, "no `return` was reached"),
     ],
     solution=solution,
-    why="What was not sent is always safe. For the rest nobody knows whether it was carried out, "
-    "so it must be a request that does no harm when it is carried out twice.",
+    why="A request that was not sent was not carried out, as long as it is the call's own and not "
+    "one that followed on a redirect. Of the rest nobody knows, so the method must be one that "
+    "does no harm when it is carried out twice.",
     check=check,
+    right=RIGHT,
 )

@@ -25,7 +25,6 @@ NOT_YET = {
     # 09
     "09-fix-3-fastapi-dependency.ipynb",
     # 10
-    "10-timeouts.ipynb",
     # 11
     "11-capstone.ipynb",
 }

@@ -50,5 +50,5 @@ def test_bad_input_is_named(claim, parts, words):
 
 def test_the_table_holds_all_sixteen():
     assert list(CLAIMS) == [f"C{number}" for number in range(1, 17)]
-    assert len(repr(claims()).splitlines()) == 16
+    assert len(claims().rows) == 16
     assert claims()._repr_html_().count("<tr>") == 17

@@ -15,8 +15,7 @@ import uvicorn
 from server.ledger import clock
 from server.local import LocalServer
 from server.wire import Link
-from workbench.beside import side_by_side
-from workbench.trials import run_trials
+from workbench.trials import run_trials, side_by_side
 from workbench.waterfall.recording import record
 from workbench.waterfall.sequence import sequence_plot
 

@@ -15,7 +15,7 @@ from course.exercises import find
 from server.local import LocalServer
 from services import gateway
 from workbench.checking.run import run_check
-from workbench.service import serve
+from workbench.serving import serve
 from workbench.trials import run_trials
 
 pytestmark = pytest.mark.anyio

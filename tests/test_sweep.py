@@ -5,8 +5,9 @@ import itertools
 import httpx
 import pytest
 
+from workbench.outcomes import Outcome
 from workbench.sweep import sweep_plot
-from workbench.trials import Outcome, Tally
+from workbench.tally import Tally
 
 
 def tally(ok, failed):

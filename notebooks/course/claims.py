@@ -1,8 +1,9 @@
 """The article's claims, and verdicts computed from what a cell has just seen."""
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from workbench.table import Table
 
 CLAIMS = {
     "C1": "create the client first, then `response = await client.post(...)`",
@@ -46,17 +47,9 @@ class Verdict:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{'yes' if held else 'no'}</td>"
-            f"<td style='text-align:left'>{_code(part)}</td></tr>"
-            for part, held in self.parts.items()
-        )
-        return (
-            f"<p><b>Verdict {self.claim}: {self.answer}</b><br>"
-            f"The article: {_code(CLAIMS[self.claim])}</p>"
-            f"<table><tr><th>seen here</th><th style='text-align:left'>part of the claim</th></tr>"
-            f"{rows}</table>"
-        )
+        rows = [["yes" if held else "no", part] for part, held in self.parts.items()]
+        caption = f"Verdict {self.claim}: {self.answer}. The article: {CLAIMS[self.claim]}"
+        return Table(("seen here", "part of the claim"), rows, caption).html()
 
 
 def verdict(claim: str, parts: Mapping[str, bool]) -> Verdict:
@@ -74,29 +67,6 @@ def verdict(claim: str, parts: Mapping[str, bool]) -> Verdict:
     return Verdict(claim, dict(parts))
 
 
-class ClaimTable:
-    """All claims, as a table."""
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{claim:>3}  {text}" for claim, text in CLAIMS.items())
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{claim}</td><td style='text-align:left'>{_code(text)}</td></tr>"
-            for claim, text in CLAIMS.items()
-        )
-        return (
-            "<table><tr><th>claim</th><th style='text-align:left'>the article says</th></tr>"
-            f"{rows}</table>"
-        )
-
-
-def claims() -> ClaimTable:
+def claims() -> Table:
     """Return the table of the article's claims."""
-    return ClaimTable()
-
-
-def _code(text: str) -> str:
-    """Escape text for HTML and set what stands between backticks as code."""
-    pieces = html.escape(text).split("`")
-    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(pieces))
+    return Table(("claim", "the article says"), list(map(list, CLAIMS.items())))

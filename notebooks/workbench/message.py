@@ -1,7 +1,6 @@
 """What an exercise says in a cell: the same words as plain text and as HTML."""
 
 import html
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from workbench.colours import OKABE_ITO
+from workbench.table import marked
 
 OUTCOMES = ("not attempted", "wrong", "error", "correct")
 _EDGES = {
@@ -65,14 +65,14 @@ class Message:
     def html(self, edge: str = "currentColor") -> str:
         """Return the message as HTML, with a line in the colour `edge` at its left."""
         parts = (
-            f"<p>{_inline(part)}</p>"
+            f"<p>{marked(part)}</p>"
             if isinstance(part, str)
             else f'<div style="margin-bottom: 1em">{part.html()}</div>'
             for part in self.parts
         )
         return (
             f'<div style="border-left: 4px solid {edge}; padding-left: 1em">'
-            f"<p><strong>{_inline(self.title)}</strong></p>{''.join(parts)}</div>"
+            f"<p><strong>{marked(self.title)}</strong></p>{''.join(parts)}</div>"
         )
 
     def __repr__(self) -> str:
@@ -90,7 +90,3 @@ class Report(Message):
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return {"text/plain": self.text(), "text/html": self.html(_EDGES[self.outcome])}
-
-
-def _inline(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))

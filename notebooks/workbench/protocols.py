@@ -8,12 +8,13 @@ Each expression is evaluated as it stands, so a row cannot differ from the code 
 """
 
 import ast
-import html
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
+
+from workbench.table import Table, Tabular
 
 # What a statement needs, as the standard library's own test of it. Each looks for the methods on
 # the object's type, where the interpreter looks for them too.
@@ -26,7 +27,7 @@ PROTOCOLS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class Evaluated:
     """An expression, the name of the type of what it gives, and what that can be used with."""
 
     expression: str
@@ -34,13 +35,13 @@ class Row:
     can: frozenset[str]
 
 
-class ProtocolTable:
+class ProtocolTable(Tabular):
     """The rows in the order of the expressions; `table[expression]` is one of them."""
 
-    def __init__(self, rows: Sequence[Row]):
+    def __init__(self, rows: Sequence[Evaluated]):
         self.rows = {row.expression: row for row in rows}
 
-    def __getitem__(self, expression: str) -> Row:
+    def __getitem__(self, expression: str) -> Evaluated:
         return self.rows[expression]
 
     def that_can(self, protocol: str) -> list[str]:
@@ -52,32 +53,17 @@ class ProtocolTable:
             raise KeyError(f"{protocol!r} is none of {', '.join(PROTOCOLS)}")
         return [row.expression for row in self.rows.values() if protocol in row.can]
 
-    def _cells(self) -> list[list[str]]:
-        """Return the texts of the table, its head first."""
-        return [["expression", "gives", *PROTOCOLS]] + [
-            [row.expression, row.gives, *("yes" if name in row.can else "-" for name in PROTOCOLS)]
+    def table(self) -> Table:
+        """Return it as it is shown."""
+        rows = [
+            [
+                f"`{row.expression}`",
+                row.gives,
+                *("yes" if name in row.can else "-" for name in PROTOCOLS),
+            ]
             for row in self.rows.values()
         ]
-
-    def __repr__(self) -> str:
-        cells = self._cells()
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = (zip(row, widths, strict=True) for row in cells)
-        return "\n".join(
-            "  ".join(text.ljust(width) for text, width in line).rstrip() for line in lines
-        )
-
-    def _repr_html_(self) -> str:
-        head, *rows = ([html.escape(text, quote=False) for text in row] for row in self._cells())
-        left = "style='text-align:left'"
-        columns = "".join(f"<th {left}>{text}</th>" for text in head)
-        body = "".join(
-            f"<tr><td {left}><code>{expression}</code></td><td {left}>{gives}</td>"
-            + "".join(f"<td {left}>{'<b>yes</b>' if text == 'yes' else text}</td>" for text in can)
-            + "</tr>"
-            for expression, gives, *can in rows
-        )
-        return f"<table><tr>{columns}</tr>{body}</table>"
+        return Table(("expression", "gives", *PROTOCOLS), rows)
 
 
 async def protocol_table(expressions: Sequence[str], **names: Any) -> ProtocolTable:
@@ -93,7 +79,7 @@ async def protocol_table(expressions: Sequence[str], **names: Any) -> ProtocolTa
     for expression in expressions:
         value = await _evaluate(expression, names)
         can = frozenset(name for name, needs in PROTOCOLS.items() if isinstance(value, needs))
-        rows.append(Row(expression, type(value).__name__, can))
+        rows.append(Evaluated(expression, type(value).__name__, can))
         if isinstance(value, Coroutine):
             value.close()
     return ProtocolTable(rows)

@@ -11,21 +11,11 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
+from workbench.bars import MOST_PIECES, legend, stack, wrapped
 from workbench.figures import WIDTH, Picture, house_style, set_title
-from workbench.trials import (
-    MOST_KINDS,
-    ON_A_BAR,
-    Kind,
-    Tally,
-    at_most,
-    in_tally,
-    in_words,
-    kinds_of,
-    styles_for,
-    wrapped,
-)
+from workbench.outcomes import Kind, at_most, counted_in, in_words, kinds_of
+from workbench.tally import Tally
 
 HEIGHT = 3.0  # inches, of the bars alone
 ROOM_FOR_A_NUMBER = 0.35  # inches
@@ -61,7 +51,9 @@ def sweep_plot(
     marks = marks or {}
     failed, n = sum(t.failed for t in tallies.values()), sum(t.n for t in tallies.values())
     title = title or f"{failed} of {n} trials raised an exception"
-    kinds = at_most(MOST_KINDS, kinds_of([o for tally in tallies.values() for o in tally.outcomes]))
+    kinds = at_most(
+        MOST_PIECES, kinds_of([o for tally in tallies.values() for o in tally.outcomes])
+    )
     positions = list(tallies) if numeric else list(range(len(tallies)))
     names = [_name(value) for value in tallies]
     figure = _draw(kinds, list(tallies.values()), positions, names, marks)
@@ -70,7 +62,7 @@ def sweep_plot(
         set_title(figure, title)
     words = [f"{title.rstrip('.')}.", f"{xlabel}:"]
     words += [
-        f"{name}: {in_words(in_tally(kinds, tally), tally.n)}."
+        f"{name}: {in_words(counted_in(kinds, tally.outcomes), tally.n)}."
         for name, tally in zip(names, tallies.values(), strict=True)
     ]
     words += [f"Marked: {name} at {_name(value)}." for name, value in marks.items()]
@@ -92,7 +84,6 @@ def _draw(
     names: Sequence[str],
     marks: Mapping[str, float],
 ) -> Figure:
-    styles = styles_for(kinds)
     width = _bar_width(positions)
     ends = [*positions, *marks.values()]
     left, right = min(ends) - 0.75 * width, max(ends) + 0.75 * width
@@ -101,15 +92,8 @@ def _draw(
         figure = Figure(figsize=(WIDTH, HEIGHT + 1.2 + 0.25 * len(kinds) + 0.2 * len(marks)))
         axes = figure.subplots()
         for position, tally in zip(positions, tallies, strict=True):
-            bottom = 0.0
-            for kind, style in zip(in_tally(kinds, tally), styles, strict=True):
-                if not kind.count:  # a bar of no height would still show its edge
-                    continue
-                height = 100 * kind.count / tally.n
-                axes.bar(position, height, bottom=bottom, width=width, **style)
-                if height >= 6 and wide_enough:  # smaller pieces have no room for a number
-                    axes.text(position, bottom + height / 2, str(kind.count), **ON_A_BAR)
-                bottom += height
+            pieces = counted_in(kinds, tally.outcomes)
+            stack(axes, position, pieces, thickness=width, across=False, numbered=wide_enough)
         for row, (name, value) in enumerate(marks.items()):
             axes.axvline(value, color="black", linestyle="--", linewidth=1.5)
             axes.annotate(
@@ -122,13 +106,7 @@ def _draw(
         axes.set_xticks(positions, [wrapped(name, 14) for name in names])
         axes.set_ylabel("share of trials (%)")
         axes.grid(axis="y")
-        figure.legend(
-            [Patch(**style) for style in styles],
-            [wrapped(kind.label, 80) for kind in kinds],
-            loc="outside lower left",
-            title="hatched: an exception" if kinds[-1].failed else None,
-            alignment="left",
-        )
+        legend(figure, kinds, "hatched: an exception" if kinds[-1].failed else None)
     return figure
 
 

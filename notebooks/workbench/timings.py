@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from server.ledger import clock
 from workbench.figures import OKABE_ITO, WIDTH, Picture, house_style, set_title
+from workbench.trials import progress_bar
 
 BAR = {"facecolor": OKABE_ITO["sky blue"], "edgecolor": "white"}
 DOT = {"marker": "o", "markersize": 4, "color": OKABE_ITO["black"], "linestyle": "", "alpha": 0.5}
@@ -89,9 +90,11 @@ async def time_in_turn(
     if not variants or rounds < 1:
         raise ValueError("time_in_turn needs one variant and one round at least")
     seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds):
-        for name, call in variants.items():
-            started = clock()
-            await call()
-            seconds[name].append(clock() - started)
+    with progress_bar(rounds * len(variants), "call") as progress:
+        for _ in range(rounds):
+            for name, call in variants.items():
+                started = clock()
+                await call()
+                seconds[name].append(clock() - started)
+                progress.update()
     return Timings(seconds)

@@ -10,7 +10,7 @@ import httpx
 from fastapi import Depends, FastAPI, Request
 
 from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
-from workbench.service import serve
+from workbench.serving import serve
 
 REQUESTS = 5
 

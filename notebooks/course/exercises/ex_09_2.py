@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
 from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
-from workbench.service import serve
+from workbench.serving import serve
 
 SIZE = 300_000
 MISSING = 3

@@ -5,14 +5,15 @@ rest of that cell and with what other lessons say of the same claim.
 """
 
 import ast
-import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course.claims import CLAIMS, verdict
+from workbench.table import Link, Table, marked
 
 TITLE = re.compile(r"^Verdict (C\d+): (\w+)$")
 PART = re.compile(r"^ *(yes|no): (.+)$")
@@ -25,7 +26,7 @@ class Stored:
     """A verdict as a lesson's cell has stored it.
 
     claim, answer: from the output. parts: its parts, each with whether it held. lesson: file name.
-    heading: the last one above the cell, as shown. source: the cell's code.
+    heading: the last one above the cell, as shown. cell: its id. source: its code.
     """
 
     claim: str
@@ -33,6 +34,7 @@ class Stored:
     parts: dict[str, bool]
     lesson: str
     heading: str
+    cell: str
     source: str
 
     @property
@@ -59,8 +61,12 @@ class Stored:
 
 def _code(source: str) -> tuple[dict[str, set[str]], set[str]]:
     """Return the verdicts that a cell computes, with their parts, and the answers it asserts."""
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        tree = compile(source, "<cell>", "exec", flags)
+    except SyntaxError:  # a learner's own cell, half written
+        return {}, set()
     computed, asserted = {}, set()
-    tree = ast.parse(source, mode="exec")
     for node in ast.walk(tree):
         match node:
             case ast.Call(
@@ -87,10 +93,15 @@ def _answers_in(test: ast.expr) -> Iterator[str]:
 class VerdictPage:
     """The claims with what the lessons found. `problems` says what is missing or contradictory."""
 
-    def __init__(self, found: Iterable[Stored]) -> None:
+    def __init__(self, lessons: Sequence[Path]) -> None:
         self.found: dict[str, list[Stored]] = {claim: [] for claim in CLAIMS}
-        for stored in found:
-            self.found.setdefault(stored.claim, []).append(stored)
+        self.not_run: dict[str, list[str]] = {}
+        for path in lessons:
+            cells = _cells(path)
+            for stored in _stored_in(path.name, cells):
+                self.found.setdefault(stored.claim, []).append(stored)
+            for claim in _without_output(cells):
+                self.not_run.setdefault(claim, []).append(path.name)
 
     @property
     def answers(self) -> dict[str, str]:
@@ -108,54 +119,62 @@ class VerdictPage:
             problem for places in self.found.values() for p in places for problem in p.problems()
         ]
         for claim, answer in self.answers.items():
-            if answer == "none yet":
+            for lesson in self.not_run.get(claim, []):
+                problems.append(f"{claim}: run lesson {lesson}; its cell has no output yet")
+            if answer == "none yet" and claim not in self.not_run:
                 problems.append(f"{claim}: no lesson has a verdict")
             elif answer == "?":
                 said = (f"{place.lesson} says {place.answer!r}" for place in self.found[claim])
                 problems.append(f"{claim}: {', '.join(said)}")
         return problems
 
+    def require_complete(self) -> None:
+        """Raise AssertionError, with the problems as its message, unless there are none.
+
+        To be called after the page was shown, so that a reader sees both.
+        """
+        if problems := self.problems:
+            raise AssertionError("\n".join(["the page of verdicts is not complete:", *problems]))
+
+    def _table(self, places: Callable[[list[Stored]], str | list[Link]]) -> Table:
+        rows = [
+            [claim, answer, CLAIMS.get(claim, ""), places(self.found[claim])]
+            for claim, answer in self.answers.items()
+        ]
+        return Table(("claim", "verdict", "the article says", "computed in lesson"), rows)
+
     def __repr__(self) -> str:
-        lines = []
-        for claim, answer in self.answers.items():
-            lessons = ", ".join(place.lesson[:2] for place in self.found[claim])
-            lines.append(f"{claim:>3}  {answer:8}  {CLAIMS.get(claim, '')}  [{lessons or '-'}]")
-        return "\n".join(lines + [f"problem: {problem}" for problem in self.problems])
+        table = self._table(lambda places: ", ".join(place.lesson[:2] for place in places) or "-")
+        return "\n".join([table.text(), *(f"problem: {problem}" for problem in self.problems)])
 
     def _repr_html_(self) -> str:
-        rows = "".join(self._row(claim, answer) for claim, answer in self.answers.items())
-        heads = ("claim", "the article says", "verdict", "computed in")
-        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in heads)
-        problems = "".join(f"<li>{html.escape(problem)}</li>" for problem in self.problems)
-        return f"<table><tr>{head}</tr>{rows}</table>" + (
-            f"<ul>{problems}</ul>" if problems else ""
+        table = self._table(
+            lambda places: [Link(place.lesson[:2], place.link) for place in places] or "-"
         )
-
-    def _row(self, claim: str, answer: str) -> str:
-        links = ", ".join(
-            f'<a href="{html.escape(place.link)}">{place.lesson[:2]}</a>'
-            for place in self.found[claim]
-        )
-        said = html.escape(CLAIMS.get(claim, "")).split("`")
-        code = "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(said))
-        cells = (claim, code, f"<strong>{html.escape(answer)}</strong>", links)
-        return "<tr>" + "".join(f"<td style='text-align:left'>{c}</td>" for c in cells) + "</tr>"
+        problems = "".join(f"<li>{marked(problem)}</li>" for problem in self.problems)
+        return table.html() + (f"<p>Problems:</p><ul>{problems}</ul>" if problems else "")
 
 
-def verdicts(folder: str | Path = ".") -> VerdictPage:
-    """Return the page of all verdicts that the lessons in a folder have stored.
+def verdict_page(folder: str | Path | None = None) -> VerdictPage:
+    """Return the page of all verdicts that the lessons' cells have stored.
 
-    A lesson that was not run, or is not there, has none. Raises `json.JSONDecodeError` for a file
-    that is no notebook.
+    folder: where the lessons are; without one, the folder above this package. A lesson that was
+    not run, or is not there, has no verdict: the page's problems say which.
+
+    Raises `json.JSONDecodeError` for a file that is no notebook.
     """
-    paths = sorted(Path(folder).glob("[01][0-9]-*.ipynb"))
-    return VerdictPage(stored for path in paths for stored in _stored_in(path))
+    lessons = Path(folder) if folder else Path(__file__).resolve().parent.parent
+    return VerdictPage(sorted(lessons.glob("[01][0-9]-*.ipynb")))
 
 
-def _stored_in(path: Path) -> Iterator[Stored]:
+def _cells(path: Path) -> list[dict[str, Any]]:
     # With json, not nbformat: importing that takes longer than everything else on this page.
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def _stored_in(lesson: str, cells: list[dict[str, Any]]) -> Iterator[Stored]:
     heading = ""
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+    for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             for text in HEADING.findall(FENCED.sub("", source)):
@@ -164,4 +183,12 @@ def _stored_in(path: Path) -> Iterator[Stored]:
             text = "".join(output.get("data", {}).get("text/plain", ""))
             if title := TITLE.match(text.partition("\n")[0]):
                 parts = {m[2]: m[1] == "yes" for m in map(PART.match, text.splitlines()) if m}
-                yield Stored(title[1], title[2], parts, path.name, heading, source)
+                yield Stored(title[1], title[2], parts, lesson, heading, cell.get("id", ""), source)
+
+
+def _without_output(cells: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield each claim that a cell computes and shows nothing of: it was not run, or cleared."""
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and "verdict(" in source and not cell["outputs"]:
+            yield from _code(source)[0]

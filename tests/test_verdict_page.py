@@ -7,13 +7,13 @@ import nbformat
 import pytest
 
 from course.claims import CLAIMS
-from course.verdicts import verdicts
+from course.verdict_page import verdict_page
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
 def test_each_of_the_sixteen_claims_has_a_computed_verdict():
-    page = verdicts(NOTEBOOKS)
+    page = verdict_page(NOTEBOOKS)
     assert not page.problems, "\n".join(page.problems)
     assert list(page.answers) == list(CLAIMS)
     assert set(page.answers.values()) == {"true", "false", "half"}
@@ -25,11 +25,11 @@ def test_lesson_11_has_stored_this_page():
         for cell in nbformat.read(NOTEBOOKS / "11-capstone.ipynb", as_version=4).cells
         for output in cell.get("outputs", [])
     ]
-    assert repr(verdicts(NOTEBOOKS)) in outputs
+    assert repr(verdict_page(NOTEBOOKS)) in outputs
 
 
 def test_each_verdict_is_linked_to_a_heading_of_its_lesson():
-    page = verdicts(NOTEBOOKS)
+    page = verdict_page(NOTEBOOKS)
     shown = page._repr_html_()
     for stored in (stored for places in page.found.values() for stored in places):
         headings = [
@@ -99,7 +99,7 @@ def cleared(cell, output):
 @pytest.mark.parametrize(
     ("claim", "lesson", "change", "words"),
     [
-        ("C1", None, cleared, "C1: no lesson has a verdict"),
+        ("C1", None, cleared, "C1: run lesson 01-the-symptom.ipynb; its cell has no output yet"),
         ("C1", None, replace("C1: true", "C1: false"), "'false' does not follow from its parts"),
         ("C1", None, turn_over, "the output says 'false', the cell asserts ['true']"),
         ("C1", None, written_by_hand, "its cell does not compute it"),
@@ -109,24 +109,49 @@ def cleared(cell, output):
     ids=["cleared", "answer", "parts too", "by hand", "unknown claim", "words"],
 )
 def test_a_doctored_verdict_is_found(claim, lesson, change, words, copies):
-    before = verdicts(copies).problems
+    before = verdict_page(copies).problems
     doctor(copies, claim, change, lesson)
-    found = [problem for problem in verdicts(copies).problems if problem not in before]
+    found = [problem for problem in verdict_page(copies).problems if problem not in before]
     assert any(words in problem for problem in found), found
 
 
 def test_two_lessons_that_contradict_each_other_are_found(copies):
     other = copies / "09-other.ipynb"
     shutil.copy(copies / "02-context-managers.ipynb", other)
-    assert not [problem for problem in verdicts(copies).problems if problem.startswith("C8:")]
+    assert not [problem for problem in verdict_page(copies).problems if problem.startswith("C8:")]
     doctor(copies, "C8", turn_over_all, lesson="09-other")
-    page = verdicts(copies)
+    page = verdict_page(copies)
     assert page.answers["C8"] == "?"
     found = [problem for problem in page.problems if problem.startswith("C8:")]
     assert found == ["C8: 02-context-managers.ipynb says 'true', 09-other.ipynb says 'false'"]
 
 
+def test_the_page_is_shown_whole_and_its_problems_are_the_message(copies):
+    verdict_page(NOTEBOOKS).require_complete()
+    doctor(copies, "C1", cleared)
+    page = verdict_page(copies)
+    problem = "C1: run lesson 01-the-symptom.ipynb; its cell has no output yet"
+    assert page.problems == [problem]
+    assert f"problem: {problem}" in repr(page)
+    assert f"<li>{problem}</li>" in page._repr_html_()
+    with pytest.raises(AssertionError, match=problem):
+        page.require_complete()
+
+
+def test_a_cell_half_written_is_passed_over(copies):
+    path = copies / "03-closed-too-early.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell('mine = verdict("C1", {'))
+    nbformat.write(notebook, path)
+    assert not verdict_page(copies).problems
+
+
+def test_it_is_the_same_from_any_folder(copies, monkeypatch):
+    monkeypatch.chdir(copies)
+    assert repr(verdict_page()) == repr(verdict_page(NOTEBOOKS))
+
+
 def test_a_folder_without_lessons_has_no_verdict(tmp_path):
-    page = verdicts(tmp_path)
+    page = verdict_page(tmp_path)
     assert set(page.answers.values()) == {"none yet"}
     assert len(page.problems) == len(CLAIMS)

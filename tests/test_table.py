@@ -21,6 +21,11 @@ def test_html_is_escaped_backticks_become_code_and_numbers_stand_at_the_right():
     assert shown.count("<tr>") == shown.count("</tr>") == 2
 
 
+def test_what_is_verbatim_keeps_its_backticks():
+    shown = Table(("said",), [["no `read()` & <b>"]], verbatim=("said",)).html()
+    assert ">no `read()` &amp; &lt;b&gt;</td>" in shown
+
+
 def test_links():
     table = Table(("lessons",), [[[Link("01", 'a.ipynb#"x"'), Link("<02>", "b")]]])
     assert table.text() == "lessons\n01, <02>"

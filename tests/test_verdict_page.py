@@ -102,7 +102,7 @@ def cleared(cell, output):
         ("C1", None, cleared, "C1: run lesson 01-the-symptom.ipynb; its cell has no output yet"),
         ("C1", None, replace("C1: true", "C1: false"), "'false' does not follow from its parts"),
         ("C1", None, turn_over, "the output says 'false', the cell asserts ['true']"),
-        ("C1", None, written_by_hand, "its cell does not compute it"),
+        ("C1", None, written_by_hand, "no cell of the lesson computes it"),
         ("C1", None, replace("Verdict C1:", "Verdict C17:"), "there is no such claim"),
         ("C1", None, replace("yes: ", "yes: by the way, "), "the parts in the output are not"),
     ],

@@ -26,7 +26,9 @@ class Stored:
     """A verdict as a lesson's cell has stored it.
 
     claim, answer: from the output. parts: its parts, each with whether it held. lesson: file name.
-    heading: the last one above the cell, as shown. cell: its id. source: its code.
+    heading: the last one above the cell, as shown. cell: its id. computed: the parts of the claim
+    as the lesson's code has them, up to this cell; None if it computes no such verdict. asserted:
+    the answers that the cell asserts.
     """
 
     claim: str
@@ -35,7 +37,8 @@ class Stored:
     lesson: str
     heading: str
     cell: str
-    source: str
+    computed: set[str] | None
+    asserted: set[str]
 
     @property
     def link(self) -> str:
@@ -50,13 +53,13 @@ class Stored:
             return
         if not self.parts or verdict(self.claim, self.parts).answer != self.answer:
             yield f"{where}: the answer {self.answer!r} does not follow from its parts"
-        computed, asserted = _code(self.source)
-        if self.claim not in computed:
-            yield f"{where}: its cell does not compute it"
-        elif set(self.parts) != computed[self.claim]:
+        if self.computed is None:
+            yield f"{where}: no cell of the lesson computes it"
+        elif set(self.parts) != self.computed:
             yield f"{where}: the parts in the output are not those of the cell"
-        if asserted != {self.answer}:
-            yield f"{where}: the output says {self.answer!r}, the cell asserts {sorted(asserted)}"
+        if self.asserted != {self.answer}:
+            said = sorted(self.asserted)
+            yield f"{where}: the output says {self.answer!r}, the cell asserts {said}"
 
 
 def _code(source: str) -> tuple[dict[str, set[str]], set[str]]:
@@ -119,7 +122,8 @@ class VerdictPage:
             problem for places in self.found.values() for p in places for problem in p.problems()
         ]
         for claim, answer in self.answers.items():
-            for lesson in self.not_run.get(claim, []):
+            shown = {place.lesson for place in self.found[claim]}
+            for lesson in set(self.not_run.get(claim, [])) - shown:
                 problems.append(f"{claim}: run lesson {lesson}; its cell has no output yet")
             if answer == "none yet" and claim not in self.not_run:
                 problems.append(f"{claim}: no lesson has a verdict")
@@ -173,17 +177,22 @@ def _cells(path: Path) -> list[dict[str, Any]]:
 
 
 def _stored_in(lesson: str, cells: list[dict[str, Any]]) -> Iterator[Stored]:
-    heading = ""
+    heading, computed = "", {}
     for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             for text in HEADING.findall(FENCED.sub("", source)):
                 heading = re.sub(r"[`*]", "", text)
-        for output in cell.get("outputs", []):
+            continue
+        here, asserted = _code(source)
+        computed.update(here)
+        for output in cell["outputs"]:
             text = "".join(output.get("data", {}).get("text/plain", ""))
             if title := TITLE.match(text.partition("\n")[0]):
+                claim, answer = title.groups()
                 parts = {m[2]: m[1] == "yes" for m in map(PART.match, text.splitlines()) if m}
-                yield Stored(title[1], title[2], parts, lesson, heading, cell.get("id", ""), source)
+                where = (lesson, heading, cell.get("id", ""))
+                yield Stored(claim, answer, parts, *where, computed.get(claim), asserted)
 
 
 def _without_output(cells: list[dict[str, Any]]) -> Iterator[str]:

@@ -36,7 +36,8 @@ class Table:
     columns: the heads. rows: a cell for each column: a text, or links. caption: stands above it.
     numbers: the columns that are aligned at the right. last: a column that stands last in the text
     form. There nothing stands behind it: where its cells differ by Python version or port, the
-    other columns do not move, so the rest of the text still compares equal.
+    other columns do not move, so the rest of the text still compares equal. verbatim: the columns
+    in which backticks stay as they are, such as what an exception says.
     """
 
     columns: Sequence[str]
@@ -44,6 +45,7 @@ class Table:
     caption: str = ""
     numbers: Collection[str] = ()
     last: str = ""
+    verbatim: Collection[str] = ()
 
     def text(self) -> str:
         """Return the table as plain text."""
@@ -73,7 +75,9 @@ class Table:
         row = ""
         for column, cell in zip(self.columns, cells, strict=True):
             side = "right" if column in self.numbers else "left"
-            row += f'<{tag} style="text-align: {side}">{_html(cell)}</{tag}>'
+            row += (
+                f'<{tag} style="text-align: {side}">{_html(cell, column in self.verbatim)}</{tag}>'
+            )
         return f"<tr>{row}</tr>"
 
     def __repr__(self) -> str:
@@ -101,7 +105,7 @@ def _text(cell: str | Sequence[Link]) -> str:
     return cell if isinstance(cell, str) else ", ".join(map(str, cell))
 
 
-def _html(cell: str | Sequence[Link]) -> str:
+def _html(cell: str | Sequence[Link], verbatim: bool) -> str:
     if isinstance(cell, str):
-        return marked(cell)
+        return html.escape(cell, quote=False) if verbatim else marked(cell)
     return ", ".join(f'<a href="{html.escape(link.href)}">{marked(link.text)}</a>' for link in cell)

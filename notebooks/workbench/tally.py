@@ -20,7 +20,10 @@ from workbench.outcomes import (
 )
 from workbench.table import Table, Tabular
 
-COLUMNS = ("outcome", *(NUMBERS := ("count", "share", "95% interval")))
+NUMBERS = ("count", "share", "95% interval")
+COLUMNS = ("outcome", *NUMBERS)
+# An exception's message is evidence: it stands as it is, in the text form behind all else.
+WORDS = {"last": "outcome", "verbatim": ("outcome",)}
 
 
 class Tally(Tabular):
@@ -120,7 +123,7 @@ class Tally(Tabular):
         """Return the table of the outcomes."""
         interval = interval_in_words(self.failed, self.n)
         finding = f"{self._finding()} ({self.rate():.1%}, 95% interval {interval})"
-        return Table(COLUMNS, self.cells(), finding, numbers=NUMBERS, last="outcome")
+        return Table(COLUMNS, self.cells(), finding, numbers=NUMBERS, **WORDS)
 
     def cells(self) -> list[list[str]]:
         """Return a row of the table for each kind of outcome."""
@@ -174,7 +177,7 @@ class Tallies(Tabular):
             rows,
             self._finding(),
             numbers=("trials", *NUMBERS),
-            last="outcome",
+            **WORDS,
         )
 
 

@@ -37,7 +37,7 @@ def check(exercise_id: str, answer: Callable) -> Report:
 
     The report's `outcome` is "not attempted", "wrong", "error" or "correct".
 
-    Raises `ValueError` for an unknown exercise, `TypeError` for an answer that is no function.
+    Raises `ValueError` for an unknown exercise.
     """
     exercise = find(exercise_id)
     report = run_check(exercise, answer)

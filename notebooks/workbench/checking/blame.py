@@ -3,9 +3,8 @@
 import inspect
 import linecache
 import re
-import sys
 from collections.abc import Callable, Iterator
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 # What a message of Python or httpx means in these lessons: type, pattern of the message, words.
@@ -107,16 +106,10 @@ class Own:
         self._codes = theirs
         # What their function calls may stand in the same cell, outside of it.
         self._files = {code.co_filename for code in theirs} - {besides.__code__.co_filename}
-        module = sys.modules.get(getattr(answer, "__module__", None))
-        self._namespace = vars(module) if module is not None else None
 
     def has(self, code: CodeType) -> bool:
         """Whether a piece of code is the learner's."""
         return code in self._codes or code.co_filename in self._files
-
-    def runs(self, frame: FrameType) -> bool:
-        """Whether a frame runs the learner's code, or what stands beside it, in another cell."""
-        return self.has(frame.f_code) or frame.f_globals is self._namespace
 
     def line_of(self, traceback: TracebackType | None) -> str | None:
         """The learner's innermost line of a traceback, in words; None if it has none of theirs."""
@@ -163,13 +156,17 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 
 def name_of(exc: BaseException) -> str:
     """Return `TypeError: its message`, or the `repr` where the message is empty."""
-    message = str(exc).strip()
-    return f"{type(exc).__name__}: {message}" if message else repr(exc)
+    kind = type(exc).__name__
+    try:
+        message = str(exc).strip()
+        return f"{kind}: {message}" if message else repr(exc)
+    except BaseException as another:  # the exception is the learner's, and so are its methods
+        return f"{kind}, whose own text could not be had: {type(another).__name__}"
 
 
 def meaning_of(exc: BaseException) -> str | None:
     """Say in words what an exception usually means in these lessons, if that is known."""
     for kind, pattern, words in _MEANINGS:
-        if isinstance(exc, kind) and re.search(pattern, str(exc)):
+        if isinstance(exc, kind) and re.search(pattern, name_of(exc)):
             return words
     return None

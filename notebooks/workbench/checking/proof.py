@@ -1,12 +1,16 @@
 """Prove an exercise in both directions: what is wrong is rejected, what is right is accepted."""
 
-from collections.abc import Iterator
+import faulthandler
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from workbench.checking.here import Run
 from workbench.checking.record import Exercise, WrongAnswer
 from workbench.checking.run import run_check
+from workbench.message import Report
 
 FEWEST_WRONG_ANSWERS = 2
+PATIENCE = 3  # times an exercise's limit, on a busy machine
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def examine(exercise: Exercise, exercise_id: str) -> Row:
     exercise_id: the id that its file's name stands for.
     """
     problems = list(_shape(exercise, exercise_id))
-    starter = run_check(exercise, exercise.starter)
+    starter = _run(exercise, exercise.starter)
     if starter.outcome != "not attempted":
         problems.append(f"the starter is {starter.outcome}")
     rejected = 0
@@ -42,12 +46,12 @@ def examine(exercise: Exercise, exercise_id: str) -> Row:
         short = list(_rejection(exercise, wrong))
         rejected += not short
         problems += short
-    solution = run_check(exercise, exercise.solution)
+    solution = _run(exercise, exercise.solution)
     if solution.outcome != "correct":
         problems.append(f"the solution is not correct:\n{solution}")
     accepted = 0
     for right in exercise.right:
-        report = run_check(exercise, right)
+        report = _run(exercise, right)
         accepted += report.outcome == "correct"
         if report.outcome != "correct":
             problems.append(f"{right.__name__}, a right answer, is not correct:\n{report}")
@@ -79,7 +83,7 @@ def _shape(exercise: Exercise, exercise_id: str) -> Iterator[str]:
 
 
 def _rejection(exercise: Exercise, wrong: WrongAnswer) -> Iterator[str]:
-    report = run_check(exercise, wrong.answer)
+    report = _run(exercise, wrong.answer)
     name = wrong.answer.__name__
     if report.outcome not in ("wrong", "error"):
         yield f"{name} is {report.outcome}"
@@ -89,3 +93,18 @@ def _rejection(exercise: Exercise, wrong: WrongAnswer) -> Iterator[str]:
     for other in exercise.wrong:
         if other is not wrong and other.says in report.text():
             yield f"{name} earns {other.says!r}, the words of {other.answer.__name__}"
+
+
+def _run(exercise: Exercise, answer: Callable) -> Report:
+    return run_check(exercise, answer, run=_in_this_process)
+
+
+def _in_this_process(exercise: Exercise, answer: Callable) -> Report:
+    """Run an answer that we know here. One that hangs ends the process, and says where."""
+    reports: list[Report] = []
+    faulthandler.dump_traceback_later(PATIENCE * exercise.limit, exit=True)
+    try:
+        Run(exercise, answer).run(deliver=reports.append)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    return reports[0]

@@ -41,13 +41,12 @@ class Witness:
 
     def __enter__(self) -> "Witness":
         global _now
-        _hook_once()
+        listen()
         _now = self
         self._stack.callback(_forget)
         self._around(asyncio.BaseEventLoop, "__init__", lambda loop: self._loops.append(loop))
         self._around(concurrent.futures.Future, "result", self._note_result)
         self._around(threading.Thread, "join", lambda _: self.note_blocking("Thread.join()"))
-        self._around(time, "sleep", lambda seconds: self.note_blocking(f"time.sleep({seconds})"))
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -122,12 +121,25 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
         _now.note_blocking("socket.connect()")
 
 
-_hooked = False
+_listening = False
+_sleep = time.sleep
 
 
-def _hook_once() -> None:
-    """Have Python tell of sockets that connect: their class cannot be patched. It stays."""
-    global _hooked
-    if not _hooked:
-        _hooked = True
+def listen() -> None:
+    """Have Python tell of `time.sleep` and of sockets that connect, from now on and for ever.
+
+    Done once in a process, and before an answer is loaded that may have taken `sleep` by name. (A
+    socket's class cannot be patched; its connecting is an audit event. A sleep is one since 3.13.)
+    """
+    global _listening
+    if not _listening:
+        _listening = True
         sys.addaudithook(_hear)
+        time.sleep = _noted_sleep
+
+
+@functools.wraps(time.sleep)
+def _noted_sleep(seconds: float) -> None:
+    if _now is not None:
+        _now.note_blocking(f"time.sleep({seconds})")
+    _sleep(seconds)

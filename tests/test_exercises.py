@@ -1,508 +1,114 @@
-"""What a learner is told: the four outcomes, hints and solutions."""
+"""Every exercise in both directions, and what the lessons show of them."""
 
-import asyncio
-import contextlib
-import dataclasses
-import gc
-import itertools
-import linecache
+import ast
+import inspect
+import subprocess
 import sys
-import warnings
+import textwrap
+from pathlib import Path
 
-import httpx
+import nbformat
 import pytest
-from fetch_exercise import FETCH, asks_twice, fetch, returns_none, right
 
-import course.exercises as exercises
-from course.exercises import check, find, hint, ids, open_solutions, solution
-from workbench.checking.progress import Progress
-from workbench.checking.record import Wrong, expect, still_open
+from course.exercises import find, ids
+from course.exercises.proving import examine_all
 from workbench.checking.run import run_check
-from workbench.message import OUTCOMES
 
-pytestmark = pytest.mark.usefixtures("no_socket_left")
-
-
-@pytest.fixture
-def fresh(monkeypatch):
-    """An exercise "99-1" that check, hint and solution find, and no memory of earlier tries."""
-    monkeypatch.setattr(exercises, "_progress", {})
-    monkeypatch.setattr(Progress, "all_open", False)
-    monkeypatch.setattr(exercises, "find", lambda exercise_id: FETCH)
+NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
 
-# The four outcomes
-
-
-def test_correct():
-    report = run_check(FETCH, right)
-    assert report.outcome == "correct"
-    assert repr(report) == "Exercise 99-1: correct\nIt asks once."
-
-
-def test_wrong_says_what_was_expected_what_happened_and_what_the_ledger_saw():
-    report = run_check(FETCH, asks_twice)
-    assert report.outcome == "wrong"
-    assert repr(report) == "\n".join(
-        [
-            "Exercise 99-1: wrong",
-            "Expected: One request.",
-            "What happened: 2 came.",
-            "The server saw 1 connection opened, 2 requests, 2 whole responses.",
-            "  connection 1  opened",
-            "  connection 1  request 1: GET /echo",
-            "  connection 1  response 1: 200",
-            "  connection 1  request 2: GET /echo",
-            "  connection 1  response 2: 200",
-            "  connection 1  closed by the client",
-            '`hint("99-1")` gives a hint.',
-        ]
-    )
-
-
-def test_the_html_says_the_same():
-    bundle = run_check(FETCH, asks_twice)._repr_mimebundle_()
-    assert "Exercise 99-1: wrong" in bundle["text/html"]
-    assert "closed by the client" in bundle["text/html"]
-    assert "<code>hint(&quot;" in bundle["text/html"] or '<code>hint("' in bundle["text/html"]
-
-
-def test_html_is_escaped():
-    async def answer(url):
-        raise ValueError("<script>")
-
-    assert "&lt;script&gt;" in run_check(FETCH, answer)._repr_mimebundle_()["text/html"]
-
-
-def test_error_names_the_exception_and_the_learners_line():
-    async def answer(url):
-        numbers = []
-        return numbers[0]
-
-    report = run_check(FETCH, answer)
-    assert report.outcome == "error"
-    assert "IndexError: list index out of range" in repr(report)
-    assert "line 3 of your function: `return numbers[0]`" in repr(report)
-    assert __file__ not in repr(report)
-
-
-def test_error_without_a_message_is_named_by_its_repr():
-    async def answer(url):
-        async with httpx.AsyncClient() as client:
-            await client.get(url + "/faults/reset")
-
-    report = run_check(FETCH, answer)
-    assert "ReadError('')" in repr(report)
-    assert "line 3 of your function" in repr(report)
-    assert "The server saw 1 connection opened, 1 request, 0 whole" in repr(report)
-
-
-def test_error_in_a_function_that_the_learners_calls():
-    cell = "def helper(text):\n    return int(text)\n\nasync def fetch(url):\n    helper('x')"
-    assert "line 2 of your `helper`: `return int(text)`" in repr(run_check(FETCH, compiled(cell)))
-
-
-def test_error_in_a_library_names_the_learners_line():
-    async def answer(url):
-        httpx.URL(17)
-
-    assert "line 2 of your function: `httpx.URL(17)`" in repr(run_check(FETCH, answer))
-
-
-def test_error_inside_a_comprehension_and_an_inner_function():
-    async def answer(url):
-        def inner():
-            return [int(word) for word in ["x"]]
-
-        return inner()
-
-    assert "line 3 of your function: `return [int(word)" in repr(run_check(FETCH, answer))
-
-
-def test_leaving_the_process_is_an_error_too():
-    async def answer(url):
-        sys.exit("bye")
-
-    report = run_check(FETCH, answer)
-    assert report.outcome == "error"
-    assert "SystemExit: bye" in repr(report)
-
-
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, asyncio.CancelledError])
-def test_other_base_exceptions_of_the_learners(raised):
-    async def answer(url):
-        raise raised
-
-    assert run_check(FETCH, answer).outcome == "error"
-
-
-def test_the_starter_is_not_attempted_and_nothing_runs():
-    def serve():
-        raise AssertionError("a server was started")
-
-    report = run_check(dataclasses.replace(FETCH, serve=serve), fetch)
-    assert report.outcome == "not attempted"
-    assert repr(report) == (
-        "Exercise 99-1: not attempted\nIt is still as it was given. Write your answer into `fetch` "
-        'and run the cell again.\n`hint("99-1")` gives a hint.'
-    )
-
-
-cells = itertools.count()
-
-
-def compiled(source, name="fetch", **names):
-    """What a cell with this source defines; as with IPython's, its lines can be looked up."""
-    cell = f"<cell {next(cells)}>"
-    linecache.cache[cell] = (len(source), None, source.splitlines(keepends=True), cell)
-    namespace = {"httpx": httpx, **names}
-    exec(compile(source, cell, "exec"), namespace)
-    return namespace[name]
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "async def fetch(url):\n    raise NotImplementedError",
-        "\nasync def fetch(url):\n    '''Text.'''\n    # a comment\n    raise NotImplementedError",
-        "async def fetch(url):\n    ...\n    return ...",
-        "async def fetch(url):\n    return ...",
-        "async def fetch(url):\n    url = url + '/'\n    raise NotImplementedError('later')",
-    ],
-)
-def test_not_attempted(source):
-    assert run_check(FETCH, compiled(source)).outcome == "not attempted"
+@pytest.fixture(scope="module")
+def proofs():
+    return {proof.id: proof for proof in examine_all(ids())}
 
 
 @pytest.mark.parametrize("exercise_id", ids())
-def test_each_starter_as_it_stands_in_a_cell_is_not_attempted(exercise_id):
+def test_both_directions(proofs, exercise_id):
+    proof = proofs[exercise_id]
+    assert not proof.problems, "\n".join(proof.problems)
+    assert (proof.starter, proof.solution) == ("not attempted", "correct")
+    assert (proof.rejected, proof.accepted) == (proof.wrong, proof.right)
+
+
+@pytest.mark.parametrize("exercise_id", ids())
+def test_the_learner_sees_one_name(exercise_id):
     exercise = find(exercise_id)
-    names = vars(sys.modules[exercise.check.__module__])
-    starter = compiled(exercise.shown(exercise.starter), exercise.starter.__name__, **names)
-    assert run_check(exercise, starter).outcome == "not attempted"
-
-
-def test_a_starter_that_runs_counts_only_while_it_is_unchanged():
-    snippet = find("01-1")
-    same = snippet.shown(snippet.starter)
-    assert run_check(snippet, compiled(same, "place_order")).outcome == "not attempted"
-    other = same.replace('"order": 17', '"order": 18')
-    assert run_check(snippet, compiled(other, "place_order")).outcome == "error"
-
-
-def test_a_part_still_to_be_written():
-    class OpenClient:
-        def __init__(self, url):
-            self.url = url
-
-        async def __aenter__(self):
-            return httpx.AsyncClient(base_url=self.url)
-
-        async def __aexit__(self, exc_type, exc, traceback):
-            raise NotImplementedError
-
-    report = run_check(find("02-1"), OpenClient)
-    assert report.outcome == "not attempted"
-    assert "line 2 of your `__aexit__`: `raise NotImplementedError`" in repr(report)
-
-
-def test_every_outcome_is_told_apart_in_words():
-    reports = [run_check(FETCH, answer) for answer in (fetch, asks_twice, returns_none, right)]
-    assert {report.outcome for report in reports} <= set(OUTCOMES)
-    assert all(report.outcome in report.title for report in reports)
-
-
-# Other forms of a right answer
-
-
-def test_the_stream_form_repairs_the_snippet():
-    async def place_order(url):
-        client = httpx.AsyncClient()
-        try:
-            async with client.stream("POST", url + "/echo", json={"order": 17}) as response:
-                await response.aread()
-                return response.status_code, response.json()
-        finally:
-            await client.aclose()
-
-    assert run_check(find("01-1"), place_order).outcome == "correct"
-
-
-def test_an_entered_client_is_right_in_the_class():
-    class OpenClient:
-        def __init__(self, url):
-            self.client = httpx.AsyncClient(base_url=url)
-
-        async def __aenter__(self):
-            return await self.client.__aenter__()
-
-        async def __aexit__(self, *exc_info):
-            await self.client.__aexit__(*exc_info)
-
-    assert run_check(find("02-1"), OpenClient).outcome == "correct"
-
-
-def test_a_class_may_borrow_or_open():
-    class borrow_or_open:
-        def __init__(self, client=None):
-            self.own = None if client is not None else httpx.AsyncClient()
-            self.client = client or self.own
-
-        async def __aenter__(self):
-            return self.client
-
-        async def __aexit__(self, *exc_info):
-            if self.own is not None:
-                await self.own.aclose()
-
-    assert run_check(find("02-3"), borrow_or_open).outcome == "correct"
-
-
-# What cannot be run
-
-
-def test_an_unknown_exercise():
-    with pytest.raises(ValueError, match="no exercise '98-7'; there are: 00-1, "):
-        check("98-7", right)
-    for call in (hint, solution):
-        with pytest.raises(ValueError, match="98-7"):
-            call("98-7")
-
-
-def test_not_a_function():
-    with pytest.raises(
-        TypeError, match=r"check takes a function: check\(\"99-1\", fetch\); got a int"
-    ):
-        run_check(FETCH, 3)
-
-
-def test_a_function_that_was_called():
-    with pytest.raises(TypeError, match="the function itself, without calling it"):
-        run_check(FETCH, right("http://127.0.0.1"))
-
-
-def wrong_words(answer, exercise=FETCH):
-    report = run_check(exercise, answer)
-    assert report.outcome == "wrong"
-    return repr(report)
-
-
-def test_a_plain_function():
-    def answer(url):
-        return 200
-
-    assert "made by `def` without `async`" in wrong_words(answer)
-
-
-def test_an_async_generator():
-    async def answer(url):
-        yield 200
-
-    assert "It has a `yield` in it" in wrong_words(answer)
-
-
-def test_wrong_parameters():
-    async def too_few():
-        return 200
-
-    async def too_many(url, client):
-        return 200
-
-    assert "`fetch(url)`" in wrong_words(too_few)
-    assert "`fetch()`: too many positional arguments" in wrong_words(too_few)
-    assert "`fetch(url, client)`: missing a required argument: 'client'" in wrong_words(too_many)
-
-
-def test_an_optional_parameter_more_is_fine():
-    async def answer(url, client=None):
-        return await right(url)
-
-    assert run_check(FETCH, answer).outcome == "correct"
-
-
-def test_a_function_where_a_class_is_needed():
-    assert "A class, `class OpenClient: ...`" in wrong_words(right, find("02-1"))
-
-
-def test_a_coroutine_returned():
-    async def answer(url):
-        return right(url)
-
-    assert "returned a coroutine (`right`)" in wrong_words(answer)
-
-
-# Warnings and what is left behind
-
-
-def test_a_warning_is_told_and_not_printed(capfd):
-    async def answer(url):
-        right(url)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        words = wrong_words(answer)
-    assert "Python noted: coroutine 'right' was never awaited" in words
-    assert capfd.readouterr() == ("", "")
-
-
-def test_a_warning_is_told_beside_an_exception(capfd):
-    async def answer(url):
-        async with httpx.AsyncClient() as client:
-            response = client.get(url + "/echo")
-            return response.status_code
-
-    report = run_check(FETCH, answer)
-    assert "Python noted: coroutine 'AsyncClient.get' was never awaited" in repr(report)
-    assert "An `await` is missing" in repr(report)
-    gc.collect()
-    assert capfd.readouterr() == ("", "")
-
-
-def test_a_background_task_that_failed_unseen(capfd):
-    async def fails():
-        raise ValueError("unseen")
-
-    async def answer(url):
-        status = await right(url)
-        task = asyncio.create_task(fails())
-        await asyncio.sleep(0)
-        del task
-        return status
-
-    report = run_check(FETCH, answer)
-    assert report.outcome == "correct"
-    assert "Task exception was never retrieved: ValueError('unseen')" in repr(report)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_what_the_answer_leaves_behind_is_ended(capfd):
-    ended = []
-    kept = []
-
-    async def forever():
-        try:
-            await asyncio.sleep(3600)
-        finally:
-            ended.append(True)
-
-    async def answer(url):
-        kept.append(httpx.AsyncClient())
-        kept.append(asyncio.create_task(forever()))
-        return (await kept[0].get(url + "/echo")).status_code
-
-    report = run_check(FETCH, answer)
-    assert report.outcome == "correct"
-    assert ended == [True]
-    assert capfd.readouterr() == ("", "")
-
-
-def test_a_check_sees_what_is_still_open():
-    async def check_closed(attempt, server):
-        await attempt(server.url)
-        expect(not still_open(attempt.seen), "None open.", happened=f"{still_open(attempt.seen)}")
-
-    async def answer(url):
-        client = httpx.AsyncClient()
-        await client.get(url + "/echo")
-
-    exercise = dataclasses.replace(FETCH, check=check_closed)
-    assert "What happened: [1]" in wrong_words(answer, exercise)
-    assert run_check(exercise, right).outcome == "correct"
-
-
-def test_a_task_that_cannot_be_cancelled_is_left(capfd):
-    async def stubborn():
-        while True:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(0.01)
-
-    async def answer(url):
-        task = asyncio.create_task(stubborn())
-        assert not task.done()
-        return await right(url)
-
-    report = run_check(FETCH, answer)
-    assert report.outcome == "correct"
-    assert "Task was destroyed but it is pending" in repr(report)
-    assert capfd.readouterr() == ("", "")
-
-
-# Hints and solutions
-
-
-def test_hints_come_in_order(fresh):
-    assert repr(hint("99-1")) == "Exercise 99-1: hint 1 of 2\nfirst"
-    assert repr(hint("99-1")) == "Exercise 99-1: hint 2 of 2\nsecond"
-    for _ in range(2):
-        assert repr(hint("99-1")).startswith("Exercise 99-1: no more hints\n1. first\n2. second")
-
-
-def is_open(message):
-    return "async def fetch(url):" in repr(message)
-
-
-def test_the_solution_opens_when_asked_twice(fresh):
-    first = solution("99-1")
-    assert not is_open(first)
-    assert "0 of 3 tries" in repr(first)
-    second = solution("99-1")
-    assert is_open(second)
-    assert "It asks once." in repr(second)
-    assert "async def right" not in repr(second)
-
-
-def test_the_solution_opens_after_three_tries(fresh):
-    async def raises(url):
-        raise ValueError
-
-    check("99-1", asks_twice)
-    check("99-1", raises)
-    for _ in range(3):
-        check("99-1", fetch)  # not attempted: no try
-    exercises._progress["99-1"].asked = False
-    assert "2 of 3 tries" in repr(solution("99-1"))
-    exercises._progress["99-1"].asked = False
-    check("99-1", asks_twice)
-    assert is_open(solution("99-1"))
-
-
-def test_the_solution_is_open_after_a_right_answer(fresh):
-    check("99-1", right)
-    assert is_open(solution("99-1"))
-
-
-def test_an_instructor_opens_all(fresh):
-    message = open_solutions()
-    assert all(f'solution("{exercise_id}")' in repr(message) for exercise_id in ids())
-    assert is_open(solution("99-1"))
-
-
-def test_the_solution_in_html(fresh):
-    open_solutions()
-    page = solution("99-1")._repr_mimebundle_()["text/html"]
-    assert '<div class="highlight">' in page
-    assert "async" in page
-
-
-# The kit
-
-
-def test_expect_passes_and_raises():
-    expect(True, "x", happened="y")
-    with pytest.raises(Wrong) as caught:
-        expect([], "x", happened="y")
-    assert (caught.value.expected, caught.value.happened, caught.value.seen) == ("x", "y", None)
-
-
-def test_a_check_without_async_answers():
-    def double(number):
-        raise NotImplementedError
-
-    async def check_double(attempt, server):
-        expect(attempt(2) == 4, "4.", happened="Not 4.")
-
-    exercise = dataclasses.replace(FETCH, starter=double, check=check_double)
-    assert run_check(exercise, lambda number: number * 2).outcome == "correct"
-    assert run_check(exercise, lambda number: number).outcome == "wrong"
-    assert run_check(exercise, lambda number: ...).outcome == "not attempted"
-    assert "`fetch" not in repr(run_check(exercise, lambda: 4))
+    name = exercise.starter.__name__
+    for shown in (exercise.starter, exercise.solution):
+        source = exercise.shown(shown)
+        assert f" {name}(" in source or f"class {name}" in source
+
+
+def test_a_solution_in_a_process_of_its_own():
+    exercise = find("00-1")
+    assert run_check(exercise, exercise.solution).outcome == "correct"
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "status", "words"),
+    [
+        ("10-1", 0, "10-1      not attempted  "),
+        ("98-7", 2, "no exercise 98-7; there are: 00-1, "),
+    ],
+)
+def test_the_command(exercise_id, status, words):
+    command = [sys.executable, "-m", "course.exercises", exercise_id]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert words in done.stdout + done.stderr
+
+
+# In the lessons
+
+
+def calls(path, *names):
+    """Yield the calls of functions with these names in a notebook, each with its cell's tree."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type != "code" or not any(f"{name}(" in cell.source for name in names):
+            continue
+        tree = ast.parse(cell.source, mode="exec")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in names:
+                yield node, tree
+
+
+def checked(path):
+    """Return id -> dump of the definition that the lesson checks, in the order of the cells."""
+    found = {}
+    for call, tree in calls(path, "check"):
+        exercise_id, answer = call.args[0].value, call.args[1].id
+        definitions = [node for node in tree.body if getattr(node, "name", "") == answer]
+        assert definitions, f"{path.name}: {answer} is not defined in the cell that checks it"
+        found[exercise_id] = ast.dump(definitions[0])
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_lesson_checks_its_own_exercises_as_they_are_given(path):
+    lesson = path.name[:2]
+    own = {exercise_id for exercise_id in ids() if exercise_id.startswith(f"{lesson}-")}
+    found = checked(path)
+    assert set(found) == own
+    # The last lesson's exercise is a file, which course.capstone judges.
+    assert own or lesson == "11", f"{path.name} has no exercise"
+    for exercise_id, definition in found.items():
+        source = textwrap.dedent(inspect.getsource(find(exercise_id).starter))
+        assert definition == ast.dump(ast.parse(source).body[0]), exercise_id
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_run_all_gives_nothing_away(path):
+    assert not list(calls(path, "hint", "solution", "open_solutions"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_starter_is_stored_as_not_attempted(path):
+    stored = [
+        output.data["text/plain"]
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code" and "check(" in cell.source
+        for output in cell.outputs
+        if "data" in output and output.data["text/plain"].startswith("Exercise ")
+    ]
+    assert len(stored) == len(checked(path))
+    assert all("not attempted" in text.splitlines()[0] for text in stored), stored

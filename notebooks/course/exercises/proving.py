@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from course.exercises import find
-from workbench.checking.proof import Row, examine
+from workbench.checking.proof import Proof, examine
 
 MOST_PROCESSES = 4
 
 
-def examine_all(exercise_ids: Sequence[str]) -> Iterator[Row]:
+def examine_all(exercise_ids: Sequence[str]) -> Iterator[Proof]:
     """Yield the row of each exercise, in order.
 
     In processes of their own, since each check mostly waits for its server.
@@ -21,6 +21,6 @@ def examine_all(exercise_ids: Sequence[str]) -> Iterator[Row]:
         yield from pool.map(examine_id, exercise_ids)
 
 
-def examine_id(exercise_id: str) -> Row:
+def examine_id(exercise_id: str) -> Proof:
     """Examine the exercise with this id. Raises `ValueError` for an unknown one."""
     return examine(find(exercise_id), exercise_id)

@@ -14,7 +14,7 @@ PATIENCE = 3  # times an exercise's limit, on a busy machine
 
 
 @dataclass(frozen=True)
-class Row:
+class Proof:
     """What a proof found out about one exercise. `problems` is empty for one that holds.
 
     starter, solution: the outcomes of the two. rejected, accepted: how many of its `wrong` and of
@@ -32,7 +32,7 @@ class Row:
     problems: tuple[str, ...]
 
 
-def examine(exercise: Exercise, exercise_id: str) -> Row:
+def examine(exercise: Exercise, exercise_id: str) -> Proof:
     """Run the starter, every wrong answer, the solution and every other right one of an exercise.
 
     exercise_id: the id that its file's name stands for.
@@ -55,7 +55,7 @@ def examine(exercise: Exercise, exercise_id: str) -> Row:
         accepted += report.outcome == "correct"
         if report.outcome != "correct":
             problems.append(f"{right.__name__}, a right answer, is not correct:\n{report}")
-    return Row(
+    return Proof(
         id=exercise_id,
         starter=starter.outcome,
         rejected=rejected,

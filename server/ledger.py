@@ -156,15 +156,17 @@ class Seen:
         return self.table()
 
     def _repr_html_(self) -> str:
+        dropped = f" ({_plural(self.dropped, 'event')} no longer kept)" if self.dropped else ""
+        said = html.escape(self.summary() + dropped)
         rows = "".join(
             f"<tr><td>{event.connection}</td><td style='text-align:left'>"
             f"{html.escape(event.describe())}</td></tr>"
             for event in self.events
         )
-        dropped = f" ({_plural(self.dropped, 'event')} no longer kept)" if self.dropped else ""
+        if not rows:
+            return f"<p>{said}</p>"
         return (
-            "<table><caption style='text-align:left'>"
-            f"{html.escape(self.summary() + dropped)}</caption>"
+            f"<table><caption style='text-align:left'>{said}</caption>"
             "<tr><th>connection</th><th style='text-align:left'>what the server saw</th></tr>"
             f"{rows}</table>"
         )

@@ -419,6 +419,14 @@ async def test_table_is_readable_and_has_times_only_when_asked(server, client):
     assert f"<td>{number}</td>" in seen._repr_html_()
 
 
+def test_nothing_seen_is_a_sentence_and_no_empty_table():
+    with Ledger().watch() as seen:
+        pass
+    assert seen._repr_html_() == (
+        "<p>The server saw 0 connections opened, 0 requests, 0 whole responses.</p>"
+    )
+
+
 def test_html_is_escaped():
     ledger = Ledger()
     with ledger.watch() as seen:

@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
+from itertools import combinations
+from types import SimpleNamespace
 
 import httpx
 import pytest
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 
 from server.local import LocalServer
 from server.wire import Link
 from workbench.waterfall.recording import record
-from workbench.waterfall.sequence import messages, sequence_plot
+from workbench.waterfall.sequence import sequence_plot, transits
 
 ONE_WAY = 0.2
 
@@ -21,9 +24,9 @@ def server():
         yield running
 
 
-async def two_requests(server, path="/echo", until_closed=False):
+async def two_requests(server, path="/echo", until_closed=False, delay=ONE_WAY):
     """Return the waterfall of two requests behind a link."""
-    with Link(server.url, ONE_WAY) as link:
+    with Link(server.url, delay) as link:
         async with httpx.AsyncClient() as client:
             with record(client, server.ledger) as waterfall:
                 closed = server.ledger.totals()["closed"]
@@ -40,16 +43,16 @@ async def two_requests(server, path="/echo", until_closed=False):
 @pytest.mark.anyio
 async def test_two_answered_requests(server):
     waterfall = await two_requests(server)
-    travelled = messages(waterfall, ONE_WAY)
-    assert [message.name for message in travelled] == [
+    travelled = transits(waterfall, ONE_WAY)
+    assert [transit.name for transit in travelled] == [
         "request 1",
         "response 1",
         "request 2",
         "response 2",
     ]
-    for message in travelled:
-        assert message.arrived - message.left >= ONE_WAY - 0.02
-        assert not message.lost
+    for transit in travelled:
+        assert transit.arrived - transit.left >= ONE_WAY - 0.02
+        assert not transit.lost
     assert sequence_plot(waterfall, ONE_WAY, "Two answers").text == (
         "Two answers. The client sends request 1. The server sends response 1. "
         "The client sends request 2. The server sends response 2."
@@ -59,8 +62,8 @@ async def test_two_answered_requests(server):
 @pytest.mark.anyio
 async def test_a_request_that_crosses_the_fin(server):
     waterfall = await two_requests(server, until_closed=True)
-    travelled = messages(waterfall, ONE_WAY)
-    assert [(message.name, message.lost) for message in travelled] == [
+    travelled = transits(waterfall, ONE_WAY)
+    assert [(transit.name, transit.lost) for transit in travelled] == [
         ("request 1", False),
         ("response 1", False),
         ("FIN", False),
@@ -76,8 +79,8 @@ async def test_a_request_that_crosses_the_fin(server):
 @pytest.mark.anyio
 async def test_a_request_that_was_received_and_not_answered(server):
     waterfall = await two_requests(server, "/faults/reset?nth=2")
-    travelled = messages(waterfall, ONE_WAY)
-    assert [(message.name, message.lost) for message in travelled] == [
+    travelled = transits(waterfall, ONE_WAY)
+    assert [(transit.name, transit.lost) for transit in travelled] == [
         ("request 1", False),
         ("response 1", False),
         ("request 2", False),
@@ -86,12 +89,65 @@ async def test_a_request_that_was_received_and_not_answered(server):
 
 
 @pytest.mark.anyio
-async def test_every_message_is_named_in_the_picture(server):
-    picture = sequence_plot(await two_requests(server), ONE_WAY, "Two answers")
+async def test_an_answer_has_the_number_of_its_request(server):
+    with Link(server.url, ONE_WAY) as link:
+        async with httpx.AsyncClient() as client:
+            with record(client, server.ledger) as waterfall:
+                for path in ("/faults/close", "/echo"):
+                    with contextlib.suppress(httpx.TransportError):
+                        await client.get(link.url + path)
+    names = [transit.name for transit in transits(waterfall, ONE_WAY)]
+    assert names == ["request 1", "FIN", "request 2", "response 2"]
+
+
+@pytest.mark.anyio
+async def test_an_answer_does_not_leave_after_the_client_has_it(server):
+    """A busy server may write its ledger later than it sends."""
+    waterfall = await two_requests(server, delay=0)
+    late = [
+        replace(event, time=event.time + 5) if event.kind == "response" else event
+        for event in waterfall.events
+    ]
+    waterfall.seen = SimpleNamespace(events=late)
+    assert [transit.name for transit in transits(waterfall, 0)][:3] == [
+        "request 1",
+        "response 1",
+        "request 2",
+    ]
+
+
+def drawn(picture):
+    """Return the axes and the names on them, laid out, by their text and place in pixels."""
     picture.figure.draw_without_rendering()
-    names = [text.get_text() for text in picture.figure.axes[0].findobj(Annotation)]
+    [axes] = picture.figure.axes
+    labels = [label for label in axes.findobj(Annotation) if label.get_text()]
+    # Without the thin line that may lead to it.
+    return axes, [(label.get_text(), Text.get_window_extent(label)) for label in labels]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("delay", [0, ONE_WAY])
+async def test_each_is_named_in_the_picture_and_no_name_covers_another(server, delay):
+    waterfall = await two_requests(server, delay=delay)
+    axes, labels = drawn(sequence_plot(waterfall, delay, "Two answers"))
+    names = [name for name, _ in labels]
     assert {"request 1", "response 1", "request 2", "response 2"} <= set(names)
-    assert picture.figure.get_suptitle() == "Two answers"
+    for (_, one), (_, other) in combinations(labels, 2):
+        assert not one.overlaps(other)
+    assert axes.get_xlim()[0] == 0
+    assert axes.figure.get_suptitle() == "Two answers"
+    assert ("no delay" in axes.get_xlabel()) == (delay == 0)
+
+
+@pytest.mark.anyio
+async def test_without_a_delay_it_says_so_and_shades_nothing(server):
+    waterfall = await two_requests(server, until_closed=True, delay=0)
+    picture = sequence_plot(waterfall, 0)
+    assert picture.text.endswith(
+        "The line has no delay: what leaves one end is at the other at once."
+    )
+    assert not picture.figure.axes[0].patches
+    assert "ms" in sequence_plot(await two_requests(server, delay=0), 0).figure.axes[0].get_xlabel()
 
 
 @pytest.mark.anyio

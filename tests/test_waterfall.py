@@ -9,11 +9,12 @@ import ssl
 import threading
 import warnings
 import weakref
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import httpx
 import pytest
 from matplotlib.image import imread
+from matplotlib.transforms import Bbox
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Route
@@ -77,6 +78,26 @@ async def test_phases_are_in_order_and_agree_with_the_ledger(server):
     assert at["send"].start <= request.time <= at["wait"].end
     assert request.time <= response.time
     assert exchange.connection.ledger_number == opened.connection
+
+
+async def test_sending_ends_where_the_server_has_the_request(server):
+    """However late its task has its next turn: here the loop is held up while it sends."""
+
+    async def trace(name, info):
+        if name == "http11.send_request_headers.complete":
+            sent = len(waterfall.requests)
+            server.ledger.wait_until(lambda _: waterfall.seen.responses == sent, timeout=PATIENT)
+
+    async with client_of(server) as client:
+        with record(client, server.ledger) as waterfall:
+            for _ in range(2):
+                await client.get("/echo", extensions={"trace": trace})
+            await client.post("/echo", content=b"more may be under way")
+    received = [event for event in waterfall.events if event.kind == "request"]
+    *empty, with_body = waterfall.requests
+    for exchange, event in zip(empty, received[:2], strict=True):
+        assert exchange.phase("send").end == exchange.phase("wait").start == event.time
+    assert with_body.phase("send").end != received[2].time
 
 
 async def test_new_and_reused_connections(server):
@@ -771,6 +792,29 @@ async def test_picture_of_nothing(server):
         "No request. The server saw 0 connections opened, 0 requests, 0 whole responses."
     )
     assert waterfall.plot().png()
+
+
+async def test_no_mark_of_the_ledger_covers_one_of_another_kind(server):
+    async with client_of(server) as client:
+        with record(client, server.ledger) as waterfall:
+            await client.get("/echo")
+            await client.get("/delay?seconds=1")
+    figure = waterfall.plot().figure
+    figure.draw_without_rendering()
+    marks = [line for line in figure.axes[1].lines if line.get_linestyle() == "None"]
+    assert len(marks) == 3
+    boxes = [
+        [offset_box(line, point) for point in line.get_transform().transform(line.get_xydata())]
+        for line in marks
+    ]
+    for one, other in combinations(boxes, 2):
+        assert not any(a.overlaps(b) for a in one for b in other)
+
+
+def offset_box(line, point):
+    """Return the box of a mark in pixels; its size is in points."""
+    half = line.get_markersize() * line.figure.dpi / 72 / 2
+    return Bbox([point - half, point + half])
 
 
 async def test_bars_lie_where_the_times_say(server):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.waterfall.exchange import Exchange
     from workbench.waterfall.recording import Waterfall
 
-Row = TypeVar("Row")
+Drawn = TypeVar("Drawn")
 
 MOST_REQUESTS = 24
 MOST_CONNECTIONS = 12
@@ -53,17 +53,23 @@ DARK = {"send", "receive"}
 ON_WHITE = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.15"}
 BUSY = {"facecolor": "#DDDDDD"}
 FAILED = {"marker": "X", "markersize": 9, "color": OKABE_ITO["vermilion"]}
-# How the ledger's entries are marked, and what they are called in the legend, unless that is
-# written beside the mark.
+# How the ledger's entries are marked, what they are called in the legend, unless that is written
+# beside the mark, and how far below the connection's line they stand: often all three of a request
+# come within a millisecond, and none may cover another.
 MARKS = {
     "opened": (
         "opened",
-        {"marker": "o", "markersize": 8, "color": "white", "markeredgecolor": BLACK},
+        {"marker": "o", "markersize": 6, "color": "white", "markeredgecolor": BLACK},
+        0,
     ),
-    "request": ("request received", {"marker": ">", "markersize": 5, "color": BLACK}),
-    "response": ("response sent", {"marker": "s", "markersize": 5, "color": OKABE_ITO["green"]}),
-    "closed": ("", {"marker": "|", "markersize": 11, "color": BLACK, "markeredgewidth": 2.5}),
-    "reset": ("", {"marker": "x", "markersize": 7, "color": BLACK, "markeredgewidth": 2.5}),
+    "request": ("request received", {"marker": "v", "markersize": 5, "color": BLACK}, -0.36),
+    "response": (
+        "response sent",
+        {"marker": "s", "markersize": 5, "color": OKABE_ITO["green"]},
+        0.36,
+    ),
+    "closed": ("", {"marker": "|", "markersize": 11, "color": BLACK, "markeredgewidth": 2.5}, 0),
+    "reset": ("", {"marker": "x", "markersize": 7, "color": BLACK, "markeredgewidth": 2.5}, 0),
 }
 
 
@@ -120,7 +126,7 @@ def _height(rows: int, roomy: float) -> float:
     return max(rows, 1) * (0.3 if rows <= roomy else 0.18)
 
 
-def _some_of_each(kinds: Sequence[Hashable], rows: Sequence[Row], most: int) -> list[Row]:
+def _some_of_each(kinds: Sequence[Hashable], rows: Sequence[Drawn], most: int) -> list[Drawn]:
     """Return at most so many rows, in their order: the first of each kind, then the seconds, ..."""
     before = Counter()
     ranks = []
@@ -226,7 +232,7 @@ def _name_rows(panel: Axes, names: Sequence[str]) -> None:
         name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…" for name in names
     ] or ["none"]
     panel.set_yticks(range(len(names)), names)
-    panel.set_ylim(len(names) - 0.4, -0.6)
+    panel.set_ylim(len(names) - 0.35, -0.65)
 
 
 def _draw_ledger(
@@ -241,11 +247,11 @@ def _draw_ledger(
         _draw_connection(panel, row, own, span)
         for event in own:
             kind = "reset" if event.reset else event.kind
-            marks[kind].append((span.at(event.time), row))
+            marks[kind].append((span.at(event.time), row + MARKS[kind][2]))
             if event.kind == "closed":
                 words = f"{kind} by the {event.by}"
                 _note(panel, span.at(event.time), row, words)
-    for kind, (_, style) in MARKS.items():
+    for kind, (_, style, _) in MARKS.items():
         if marks[kind]:
             places = zip(*marks[kind], strict=True)
             panel.plot(*places, linestyle="", clip_on=False, in_layout=False, **style)
@@ -262,7 +268,7 @@ def _draw_connection(panel: Axes, row: int, events: Sequence[Event], span: Span)
         if event.kind == "request":
             begin = span.at(event.time)
             end = answered.get(event.nth, last)
-            panel.barh(row, end - begin, left=begin, height=0.5, in_layout=False, **BUSY)
+            panel.barh(row, end - begin, left=begin, height=0.44, in_layout=False, **BUSY)
 
 
 def _draw_legend(
@@ -282,7 +288,7 @@ def _draw_legend(
     if any(exchange.failure for exchange in drawn):
         entries.append((Line2D([], [], linestyle="", **FAILED), "ends with an exception"))
     kinds = {event.kind for event in events}
-    for kind, (words, style) in MARKS.items():
+    for kind, (words, style, _) in MARKS.items():
         if kind in kinds and words:
             entries.append((Line2D([], [], linestyle="", **style), words))
     if entries:

@@ -6,13 +6,15 @@
                 await client.get(link.url + "/echo")
     sequence_plot(waterfall, link.delay)
 
-A slanted line begins when a message leaves one end and stops when it reaches the other. Lines
-that cross are messages that were under way at the same time, each in ignorance of the other.
+A slanted line begins when a request, an answer or an end of the connection leaves one end, and
+stops when it reaches the other. Lines that cross: each was sent in ignorance of the other.
+Lessons call `sequence_plot`; it reads a waterfall and touches nothing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -31,10 +33,13 @@ STYLES = {
 }
 LOST = {"marker": "X", "markersize": 11, "color": OKABE_ITO["vermilion"], "linestyle": ""}
 UNAWARE = {"facecolor": OKABE_ITO["yellow"], "alpha": 0.35}
+NO_DELAY = "The line has no delay: what leaves one end is at the other at once"
+LABEL = 0.14  # of the axis: as wide as the longest label
+SHORT = 0.1  # seconds: a shorter axis is in milliseconds
 
 
 @dataclass(frozen=True)
-class Message:
+class Transit:
     """Something on its way: `sender` sent it at `left`, the other end got it at `arrived`.
 
     Times are seconds on `server.ledger.clock`. `lost` is a request that met a closed connection.
@@ -48,74 +53,88 @@ class Message:
 
     @property
     def kind(self) -> str:
-        """The message's style: a key of `STYLES`."""
+        """Its style: a key of `STYLES`."""
         return self.name.split()[0]
 
 
-def messages(waterfall: Waterfall, delay: float) -> list[Message]:
+def transits(waterfall: Waterfall, delay: float) -> list[Transit]:
     """Return what travelled, in the order in which it left.
 
     waterfall: of one client behind a link, that sent its requests one after another.
     delay: the link's, one way, in seconds. The ledger tells when a request arrived and when an
         answer or an end of the connection left; the other end of the way is `delay` away.
     """
-    events = list(waterfall.events)
     found = []
     for number, exchange in enumerate(waterfall.requests, start=1):
-        left = next((phase.start for phase in exchange.phases if phase.name == "send"), None)
-        if left is not None:
-            arrived = _arrival(exchange, left, events)
-            lost = arrived is None
-            found.append(
-                Message(f"request {number}", "client", left, arrived or left + delay, lost)
-            )
-    for number, event in enumerate((e for e in events if e.kind == "response"), start=1):
-        found.append(Message(f"response {number}", "server", event.time, event.time + delay))
-    for event in events:
+        send = exchange.phase("send")
+        if send is None:
+            continue
+        received, answered = _at_the_server(exchange, send.start, waterfall.events)
+        lost = received is None
+        arrived = send.start + delay if lost else received.time
+        found.append(Transit(f"request {number}", "client", send.start, arrived, lost))
+        if answered is not None:
+            left = answered.time
+            if exchange.status:  # a busy server may write its ledger after the client has it
+                left = min(left, exchange.phase("wait").end - delay)
+            found.append(Transit(f"response {number}", "server", left, left + delay))
+    for event in waterfall.events:
         if event.kind == "closed":
             name = "RST" if event.reset else "FIN"
-            if event.by == "server":
-                found.append(Message(name, "server", event.time, event.time + delay))
-            else:
-                found.append(Message(name, "client", event.time - delay, event.time))
-    return sorted(found, key=lambda message: message.left)
+            left = event.time if event.by == "server" else event.time - delay
+            found.append(Transit(name, event.by, left, left + delay))
+    return sorted(found, key=lambda transit: transit.left)
 
 
-def _arrival(exchange: Exchange, left: float, events: Sequence[Event]) -> float | None:
-    """Return when the server received this request, or None if it never did."""
+def _at_the_server(
+    exchange: Exchange, left: float, events: Sequence[Event]
+) -> tuple[Event | None, Event | None]:
+    """Return when the server received this request and when it had answered; None if it did not."""
     end = float("inf") if exchange.ended is None else exchange.ended
-    times = [event.time for event in events if event.kind == "request" and left < event.time < end]
-    return times[0] if times else None
+    received = next(
+        (event for event in events if event.kind == "request" and left < event.time < end), None
+    )
+    answered = (
+        event
+        for event in events
+        if received is not None
+        and event.kind == "response"
+        and (event.connection, event.nth) == (received.connection, received.nth)
+    )
+    return received, next(answered, None)
 
 
 def sequence_plot(waterfall: Waterfall, delay: float, title: str | None = None) -> Picture:
     """Return the picture of what travelled between the two ends, and when.
 
     Shaded is the time in which the server has closed the connection and the client cannot know it
-    yet. waterfall, delay: as for `messages`. title: the finding.
+    yet. waterfall, delay: as for `transits`. title: the finding.
 
     Raises ValueError if nothing travelled.
     """
-    travelled = messages(waterfall, delay)
+    travelled = transits(waterfall, delay)
     if not travelled:
         raise ValueError("nothing travelled: the waterfall has no request on a connection")
     title = title or "What travelled between client and server"
-    return Picture(_draw(travelled, title), f"{title.rstrip('.')}. {_in_words(travelled)}")
+    words = f"{title.rstrip('.')}. {_in_words(travelled)}"
+    if not delay:
+        words += f" {NO_DELAY}."
+    return Picture(_draw(travelled, title, delay), words)
 
 
-def _in_words(travelled: Sequence[Message]) -> str:
+def _in_words(travelled: Sequence[Transit]) -> str:
     sentences = []
-    for message in travelled:
-        words = f"The {message.sender} sends {_with_article(message.name)}"
+    for transit in travelled:
+        words = f"The {transit.sender} sends {_with_article(transit.name)}"
         under_way = [
             other
             for other in travelled
-            if other.sender != message.sender and other.left < message.left < other.arrived
+            if other.sender != transit.sender and other.left < transit.left < other.arrived
         ]
         if under_way:
             names = " and ".join(_with_article(other.name) for other in under_way)
             words += f" while {names} is under way"
-        if message.lost:
+        if transit.lost:
             words += "; it meets a closed connection"
         sentences.append(f"{words}.")
     return " ".join(sentences)
@@ -125,51 +144,83 @@ def _with_article(name: str) -> str:
     return {"FIN": "the FIN", "RST": "the RST"}.get(name, name)
 
 
-def _draw(travelled: Sequence[Message], title: str) -> Figure:
-    start = min(message.left for message in travelled)
+def _draw(travelled: Sequence[Transit], title: str, delay: float) -> Figure:
+    start = min(transit.left for transit in travelled)
+    length = max(transit.arrived for transit in travelled) - start
+    scale, unit = (1, "s") if length >= SHORT else (1000, "ms")
+    length *= scale
+    places = _label_places(travelled, start, length / scale)
+    highest = max(places.values())
     with house_style():
-        figure = Figure(figsize=(WIDTH, 3.6))
+        figure = Figure(figsize=(WIDTH, 3.4 + 0.4 * highest))
         axes = figure.subplots()
         for level in (CLIENT, SERVER):
             axes.axhline(level, color="#999999", linewidth=1.5, zorder=1)
-        for message in travelled:
-            begin, end = (CLIENT, SERVER) if message.sender == "client" else (SERVER, CLIENT)
-            left, arrived = message.left - start, message.arrived - start
-            axes.annotate(
-                "",
-                xy=(arrived, end),
-                xytext=(left, begin),
-                arrowprops={"arrowstyle": "-|>", "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
-                | STYLES[message.kind],
-            )
-            axes.annotate(
-                message.name,
-                (left, begin),
-                xytext=(0, 7 if begin == CLIENT else -7),
-                textcoords="offset points",
-                horizontalalignment="center",
-                verticalalignment="bottom" if begin == CLIENT else "top",
-            )
-            if message.lost:
-                axes.plot(arrived, end, zorder=4, clip_on=False, **LOST)
-            if message.kind in ("FIN", "RST") and message.sender == "server":
+        # Those on top of others first: their thin lines then run below the labels nearer by.
+        for transit in sorted(travelled, key=places.get, reverse=True):
+            left, arrived = (transit.left - start) * scale, (transit.arrived - start) * scale
+            _draw_transit(axes, transit, left, arrived, places[transit])
+            if _unaware(transit) and delay:
                 axes.axvspan(left, arrived, linewidth=0, zorder=0, **UNAWARE)
         axes.set_yticks([CLIENT, SERVER], ["client", "server"])
-        axes.set_ylim(-0.25, 1.25)
+        axes.set_ylim(SERVER - 0.25 * (highest + 1), CLIENT + 0.25 * (highest + 1))
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlim(-0.05, max(message.arrived for message in travelled) - start + 0.1)
-        axes.set_xlabel("time since the first message left (s)")
-        _draw_legend(figure, travelled)
+        axes.set_xlim(0, length * (1 + LABEL))
+        said = "" if delay else f"\n{NO_DELAY}"
+        axes.set_xlabel(f"time since the first request left ({unit}){said}")
+        _draw_legend(figure, travelled, delay)
         set_title(figure, title)
     return figure
 
 
-def _draw_legend(figure: Figure, travelled: Sequence[Message]) -> None:
+def _label_places(travelled: Sequence[Transit], start: float, length: float) -> dict[Transit, int]:
+    """Return how many other labels each label must stand above, so that none covers another."""
+    places = {}
+    ends: dict[tuple[str, int], float] = {}
+    for transit in travelled:  # in the order in which they left
+        place = 0
+        while ends.get((transit.sender, place), float("-inf")) > transit.left - start:
+            place += 1
+        ends[transit.sender, place] = transit.left - start + LABEL * length
+        places[transit] = place
+    return places
+
+
+def _draw_transit(axes: Axes, transit: Transit, left: float, arrived: float, place: int) -> None:
+    begin, end = (CLIENT, SERVER) if transit.sender == "client" else (SERVER, CLIENT)
+    axes.annotate(
+        "",
+        xy=(arrived, end),
+        xytext=(left, begin),
+        arrowprops={"arrowstyle": "-|>", "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
+        | STYLES[transit.kind],
+    )
+    away = 7 + 15 * place
+    axes.annotate(
+        transit.name,
+        (left, begin),
+        xytext=(0, away if begin == CLIENT else -away),
+        textcoords="offset points",
+        horizontalalignment="left",
+        verticalalignment="bottom" if begin == CLIENT else "top",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        # Where labels are stacked, a thin line leads from the label to its moment.
+        arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.8} if place else None,
+    )
+    if transit.lost:
+        axes.plot(arrived, end, zorder=4, clip_on=False, **LOST)
+
+
+def _unaware(transit: Transit) -> bool:
+    return transit.kind in ("FIN", "RST") and transit.sender == "server"
+
+
+def _draw_legend(figure: Figure, travelled: Sequence[Transit], delay: float) -> None:
     entries = []
-    if any(message.kind in ("FIN", "RST") and message.sender == "server" for message in travelled):
+    if delay and any(map(_unaware, travelled)):
         entries.append((Patch(**UNAWARE), "closed, and the client cannot know it yet"))
-    if any(message.lost for message in travelled):
+    if any(transit.lost for transit in travelled):
         entries.append((Line2D([], [], **LOST), "met a closed connection"))
     if entries:
         figure.legend(*zip(*entries, strict=True), loc="outside lower left", ncols=2, fontsize=9)

@@ -28,19 +28,18 @@ def test_lesson_11_has_stored_this_page():
     assert repr(verdict_page(NOTEBOOKS)) in outputs
 
 
-def test_each_verdict_is_linked_to_a_heading_of_its_lesson():
+def test_each_verdict_is_linked_to_its_cell():
     page = verdict_page(NOTEBOOKS)
     shown = page._repr_html_()
     for stored in (stored for places in page.found.values() for stored in places):
-        headings = [
-            line.lstrip("# ").replace("`", "")
-            for cell in nbformat.read(NOTEBOOKS / stored.lesson, as_version=4).cells
-            if cell.cell_type == "markdown"
-            for line in cell.source.splitlines()
-            if line.startswith("#")
-        ]
-        assert stored.heading in headings
-        assert f'href="{stored.link}"' in shown
+        assert f'<a href="{stored.link}">' in shown
+        lesson, _, cell_id = stored.link.partition("#cell-id=")
+        cells = nbformat.read(NOTEBOOKS / lesson, as_version=4).cells
+        [cell] = [cell for cell in cells if cell.id == cell_id]
+        assert any(
+            output.get("data", {}).get("text/plain", "").startswith(f"Verdict {stored.claim}:")
+            for output in cell.outputs
+        )
 
 
 # Doctored copies

@@ -42,8 +42,11 @@ class Stored:
 
     @property
     def link(self) -> str:
-        """Where it stands, relative to the lessons' folder."""
-        return f"{self.lesson}#{self.heading.replace(' ', '-')}"
+        """Where it stands, relative to the lessons' folder.
+
+        By the cell's id: JupyterLab 4.6 finds a heading only in a notebook that is open already.
+        """
+        return f"{self.lesson}#cell-id={self.cell}"
 
     def problems(self) -> Iterator[str]:
         """What in the cell does not agree with the stored output, in words."""

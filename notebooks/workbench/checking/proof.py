@@ -1,7 +1,11 @@
-"""Prove an exercise in both directions: what is wrong is rejected, what is right is accepted."""
+"""Prove an exercise in both directions: what is wrong is rejected, what is right is accepted.
+
+The exercises' own answers are known to end and to leave the process as it was, so they run in the
+process of the proof, which saves a process for each.
+"""
 
 import faulthandler
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from workbench.checking.here import Run
@@ -15,7 +19,7 @@ PATIENCE = 3  # times an exercise's limit, on a busy machine
 
 @dataclass(frozen=True)
 class Proof:
-    """What a proof found out about one exercise. `problems` is empty for one that holds.
+    """What was found out about one exercise. `problems` is empty for one that holds.
 
     starter, solution: the outcomes of the two. rejected, accepted: how many of its `wrong` and of
     its `right` answers were.
@@ -32,39 +36,51 @@ class Proof:
     problems: tuple[str, ...]
 
 
-def examine(exercise: Exercise, exercise_id: str) -> Proof:
-    """Run the starter, every wrong answer, the solution and every other right one of an exercise.
+def answers_of(exercise: Exercise) -> list[Callable]:
+    """Return the starter, the solution, then its other right answers, then the wrong ones."""
+    wrong = (wrong.answer for wrong in exercise.wrong)
+    return [exercise.starter, exercise.solution, *exercise.right, *wrong]
 
-    exercise_id: the id that its file's name stands for.
+
+def judged(exercise: Exercise, answer: Callable) -> Report:
+    """Return the report on an answer of `answers_of`. One that hangs ends the process."""
+    return run_check(exercise, answer, run=_in_this_process)
+
+
+def examine(exercise: Exercise, exercise_id: str, reports: Sequence[Report] | None = None) -> Proof:
+    """Return what the reports on an exercise's answers prove.
+
+    exercise_id: the id that its file's name stands for. reports: those on `answers_of(exercise)`;
+    without them the answers are run.
     """
+    if reports is None:
+        reports = [judged(exercise, answer) for answer in answers_of(exercise)]
+    starter, solution, *others = reports
+    rights, wrongs = others[: len(exercise.right)], others[len(exercise.right) :]
     problems = list(_shape(exercise, exercise_id))
-    starter = _run(exercise, exercise.starter)
     if starter.outcome != "not attempted":
         problems.append(f"the starter is {starter.outcome}")
-    rejected = 0
-    for wrong in exercise.wrong:
-        short = list(_rejection(exercise, wrong))
-        rejected += not short
-        problems += short
-    solution = _run(exercise, exercise.solution)
     if solution.outcome != "correct":
         problems.append(f"the solution is not correct:\n{solution}")
-    accepted = 0
-    for right in exercise.right:
-        report = _run(exercise, right)
-        accepted += report.outcome == "correct"
-        if report.outcome != "correct":
-            problems.append(f"{right.__name__}, a right answer, is not correct:\n{report}")
+    refused = [
+        f"{right.__name__}, a right answer, is not correct:\n{report}"
+        for right, report in zip(exercise.right, rights, strict=True)
+        if report.outcome != "correct"
+    ]
+    short = [
+        list(_rejection(exercise, wrong, report))
+        for wrong, report in zip(exercise.wrong, wrongs, strict=True)
+    ]
     return Proof(
         id=exercise_id,
         starter=starter.outcome,
-        rejected=rejected,
+        rejected=sum(not problem for problem in short),
         wrong=len(exercise.wrong),
         solution=solution.outcome,
-        accepted=accepted,
+        accepted=len(exercise.right) - len(refused),
         right=len(exercise.right),
         hints=len(exercise.hints),
-        problems=tuple(problems),
+        problems=(*problems, *refused, *(words for problem in short for words in problem)),
     )
 
 
@@ -82,8 +98,7 @@ def _shape(exercise: Exercise, exercise_id: str) -> Iterator[str]:
         yield "a wrong answer has no words"
 
 
-def _rejection(exercise: Exercise, wrong: WrongAnswer) -> Iterator[str]:
-    report = _run(exercise, wrong.answer)
+def _rejection(exercise: Exercise, wrong: WrongAnswer, report: Report) -> Iterator[str]:
     name = wrong.answer.__name__
     if report.outcome not in ("wrong", "error"):
         yield f"{name} is {report.outcome}"
@@ -95,12 +110,7 @@ def _rejection(exercise: Exercise, wrong: WrongAnswer) -> Iterator[str]:
             yield f"{name} earns {other.says!r}, the words of {other.answer.__name__}"
 
 
-def _run(exercise: Exercise, answer: Callable) -> Report:
-    return run_check(exercise, answer, run=_in_this_process)
-
-
 def _in_this_process(exercise: Exercise, answer: Callable) -> Report:
-    """Run an answer that we know here. One that hangs ends the process, and says where."""
     reports: list[Report] = []
     faulthandler.dump_traceback_later(PATIENCE * exercise.limit, exit=True)
     try:

@@ -7,7 +7,6 @@ import itertools
 import httpx
 import pytest
 
-from workbench.outcomes import outcome_label
 from workbench.trials import run_trials, side_by_side
 
 
@@ -273,33 +272,7 @@ async def test_a_coroutine_in_place_of_its_function_is_explained():
     coroutine.close()
 
 
-# What an outcome is called
-
-
-class Slotted(Exception):
-    def __repr__(self):
-        return "Slotted(\n  many=1\n)"
-
-
-@pytest.mark.parametrize(
-    ("result", "label"),
-    [
-        (TypeError("message"), "TypeError: message"),
-        (httpx.ReadError(""), "ReadError('')"),
-        (httpx.PoolTimeout("  "), "PoolTimeout('  ')"),
-        (ValueError("first\nsecond\n"), "ValueError: first …"),
-        (ValueError("\n only \n"), "ValueError: only"),
-        (Slotted(), "Slotted( …"),
-        (ValueError("tab\tbell\a"), "ValueError: tab bell "),
-        (httpx.Response(200), "200 OK"),
-        (httpx.Response(503), "503 Service Unavailable"),
-        (httpx.Response(299), "299"),
-        (None, "OK"),
-        ("anything", "OK"),
-    ],
-)
-def test_labels(result, label):
-    assert outcome_label(result) == label
+# What counts as a failure
 
 
 @pytest.mark.anyio
@@ -334,9 +307,6 @@ async def test_a_label_of_ones_own():
     assert tally.counts == {"str": 2, "ValueError": 1}
     with pytest.raises(TypeError, match="label must return a str; for 'body' it returned 4"):
         await run_trials(lambda: asyncio.sleep(0, "body"), 1, label=len)
-
-
-# Several at once
 
 
 @pytest.mark.anyio
@@ -376,43 +346,3 @@ async def test_what_it_refuses(names, n):
 
     with pytest.raises(ValueError, match="between 1 and"):
         await side_by_side(dict.fromkeys(names, works), n)
-
-
-# The progress bar
-
-
-@pytest.fixture
-def half_seconds(monkeypatch):
-    """A trial that takes half a second by the clock of the progress bar, and no time."""
-    now = 0.0
-    monkeypatch.setattr("tqdm.std.time", lambda: now)
-
-    async def trial():
-        nonlocal now
-        now += 0.5
-
-    return trial
-
-
-@pytest.mark.anyio
-async def test_a_bar_appears_when_the_run_lasts_over_a_second(half_seconds, monkeypatch, capsys):
-    monkeypatch.delenv("WORKBENCH_PROGRESS")
-    await run_trials(half_seconds, 10)
-    shown = capsys.readouterr().err
-    assert "10/10" not in shown.splitlines()[-1]  # it is gone at the end
-    assert "| 4/10 [" in shown
-    assert "| 1/10 [" not in shown
-
-
-@pytest.mark.anyio
-async def test_a_short_run_shows_no_bar(half_seconds, monkeypatch, capsys):
-    monkeypatch.delenv("WORKBENCH_PROGRESS")
-    await run_trials(half_seconds, 1)
-    assert capsys.readouterr() == ("", "")
-
-
-@pytest.mark.anyio
-async def test_the_bar_can_be_switched_off(half_seconds, monkeypatch, capsys):
-    monkeypatch.setenv("WORKBENCH_PROGRESS", "0")
-    await run_trials(half_seconds, 10)
-    assert capsys.readouterr() == ("", "")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from server.ledger import clock
 from workbench.figures import OKABE_ITO, WIDTH, Picture, house_style, set_title
-from workbench.trials import progress_bar
+from workbench.progress_bar import progress_bar
 
 BAR = {"facecolor": OKABE_ITO["sky blue"], "edgecolor": "white"}
 DOT = {"marker": "o", "markersize": 4, "color": OKABE_ITO["black"], "linestyle": "", "alpha": 0.5}

@@ -10,13 +10,11 @@ An exception is data here: it is kept, counted and shown, and the next trial run
 
 import asyncio
 import inspect
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from workbench.outcomes import Outcome, outcome_label
+from workbench.progress_bar import progress_bar
 from workbench.tally import Tally
 
 MOST_TRIALS = 10_000
@@ -82,16 +80,6 @@ async def side_by_side(
     count = n * len(trials)
     every = await run_trials(lambda: next(turns)(), count, at_once=count)
     return {name: Tally(every.outcomes[first :: len(trials)]) for first, name in enumerate(trials)}
-
-
-def progress_bar(total: int, unit: str) -> tqdm:
-    """Return a progress bar that appears when a run has lasted over a second.
-
-    WORKBENCH_PROGRESS=0 in the environment switches it off: it is drawn by the clock, and stored
-    outputs are compared.
-    """
-    off = os.environ.get("WORKBENCH_PROGRESS") == "0"
-    return tqdm(total=total, unit=unit, delay=1, leave=False, disable=off)
 
 
 def _check_arguments(trial: Any, n: Any, at_once: Any) -> None:

@@ -108,20 +108,16 @@ class Exchange:
     def describe(self) -> str:
         """Return the request and what came of it, without its connection and its times."""
         said = f"{self.label} {self.status}" if self.status else self.label
-        phase = self.phases[-1].name
-        match self.outcome:
-            case "answered":
-                return said
-            case "closed early":
-                return f"{said} closed before the end of its body"
-            case "left open":
-                return f"{said} left open"
-            case "unfinished" | "without a connection" as state:
-                return f"{said} {state} at the end of the block"
-            case "cancelled":
-                return f"{said} cancelled {BEFORE[phase]}"
-            case failed:
-                return f"{said} {failed} while {DOING[phase]}"
+        phase, outcome = self.phases[-1].name, self.outcome
+        ends = {
+            "answered": "",
+            "closed early": "closed before the end of its body",
+            "left open": "left open",
+            "unfinished": "unfinished at the end of the block",
+            "without a connection": "without a connection at the end of the block",
+            "cancelled": f"cancelled {BEFORE[phase]}",
+        }
+        return f"{said} {ends.get(outcome, f'{outcome} while {DOING[phase]}')}".rstrip()
 
     def describe_connection(self, numbered: bool = True) -> str:
         """Return in words which connection it used; empty where there was none."""

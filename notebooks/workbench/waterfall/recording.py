@@ -4,13 +4,12 @@
         await client.get("/echo")
     waterfall                       # the picture; its text form says the same
     waterfall.plot("The finding")   # under a title of its own
-    waterfall.table(times=True)     # as text, with the times
     waterfall.requests              # an `Exchange` per request, in the order of the calls
 
 How a request is followed is in `waterfall/tap.py`, how it is drawn in `waterfall/picture.py`.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import groupby, pairwise
@@ -21,7 +20,7 @@ from IPython.display import display
 from server.ledger import Event, Ledger, Seen, clock
 from workbench.figures import Picture
 from workbench.waterfall import picture as waterfall_picture
-from workbench.waterfall.exchange import ClientConnection, Exchange, Phase
+from workbench.waterfall.exchange import ClientConnection, Exchange
 from workbench.waterfall.tap import Tap
 
 MOST_LISTED = 8
@@ -115,25 +114,6 @@ class Waterfall:
         figure = waterfall_picture.draw(self, title or self._finding())
         return Picture(figure, f"{title}. {self}" if title else str(self))
 
-    def table(self, times: bool = False) -> str:
-        """Return a line for each request and for each entry of the ledger, as plain text.
-
-        With `times`, in milliseconds: when each began, counted from the block's begin, and how
-        long the phases of each request took.
-        """
-        lines = [f"{self._finding()}."]
-        for exchange in self.requests:
-            words = _in_words(exchange, numbered=True)
-            if times:
-                began = (exchange.started - self.started) * 1000
-                phases = ", ".join(map(_duration, exchange.phases))
-                lines.append(f"{began:8.1f} ms  {words}: {phases}")
-            else:
-                lines.append(f"  {words}")
-        if self.seen:
-            lines.append(self.seen.table(times))
-        return "\n".join(lines)
-
     def __repr__(self) -> str:
         if self.ended is None:
             return f"Recording, {_plural(len(self.requests), 'request')} so far."
@@ -207,7 +187,9 @@ class Waterfall:
     def _match_ledger(self) -> None:
         """Find each connection in the ledger, which knows the client's address too."""
         opened = [event for event in self._ledger.events if event.kind == "opened"]
-        for connection in (known for tap in self._taps for known in tap.connections):
+        for connection in self.connections:
+            if connection.address is None:
+                continue
             same = [event for event in opened if event.peer == connection.address]
             # The system may give an address again, after the connection that had it.
             if connection.opening is None:
@@ -219,28 +201,23 @@ class Waterfall:
 
     def _end_what_was_received(self) -> None:
         """Where the ledger knows better than the client when a request was all sent, it counts."""
-        received = [event for event in self.events if event.kind == "request"]
+        times = defaultdict(list)
+        for event in self.events:
+            if event.kind == "request":
+                times[event.connection].append(event.time)
         for exchange in self.requests:
             send = exchange.phase("send")
-            if send is None or exchange.connection is None or not exchange.empty:
-                continue  # the ledger notes the head: of a body, more may have been under way
-            end = self.ended if exchange.ended is None else exchange.ended
-            for event in received:
-                same = event.connection == exchange.connection.ledger_number
-                if same and send.start <= event.time <= end:
-                    exchange.received(event.time)
-                    break
+            # The ledger notes the head. Of a body, more may have been under way.
+            if send is not None and exchange.connection is not None and exchange.empty:
+                end = self.ended if exchange.ended is None else exchange.ended
+                for time in times[exchange.connection.ledger_number]:
+                    if send.start <= time <= end:
+                        exchange.received(time)
 
 
 def _in_words(exchange: Exchange, numbered: bool) -> str:
     connection = exchange.describe_connection(numbered)
     return f"{exchange.describe()} ({connection})" if connection else exchange.describe()
-
-
-def _duration(phase: Phase) -> str:
-    if phase.end is None:
-        return f"{phase.name} until the end of the block"
-    return f"{phase.name} {(phase.end - phase.start) * 1000:.1f} ms"
 
 
 def _ran_at_once(exchanges: Iterable[Exchange]) -> bool:

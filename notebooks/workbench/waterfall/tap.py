@@ -73,7 +73,7 @@ def wrapped(target: Any, name: str, around: Callable[..., Any]) -> Iterator[None
 
 
 class Tap:
-    """What is attached to one client while it is recorded: `exchanges` and `connections`.
+    """What is attached to one client while it is recorded, and its `exchanges`.
 
     The client's own hooks, authentication and trace extensions keep working, and no request takes
     a turn of the loop more than without it. `client` is None once it is detached.
@@ -82,7 +82,6 @@ class Tap:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client: httpx.AsyncClient | None = client
         self.exchanges: list[Exchange] = []
-        self.connections: list[ClientConnection] = []
         self._known: WeakKeyDictionary[Any, ClientConnection] = WeakKeyDictionary()
 
     @contextmanager
@@ -137,9 +136,8 @@ class Tap:
         for request, connection in assignments(trace.pool):
             if connection is not None and trace in _traces(request):
                 if connection not in self._known:
-                    new = ClientConnection(_address(stream or _stream_of(connection)), opening)
-                    self._known[connection] = new
-                    self.connections.append(new)
+                    address = _address(stream or _stream_of(connection))
+                    self._known[connection] = ClientConnection(address, opening)
                 return self._known[connection]
         return None
 

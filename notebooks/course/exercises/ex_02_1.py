@@ -1,5 +1,8 @@
 """An async context manager written as a class: what it opens, it closes, whatever happens."""
 
+import asyncio
+from contextlib import AsyncExitStack
+
 import httpx
 
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect, still_open
@@ -129,12 +132,107 @@ class SyncProtocol:
         self.client.aclose()
 
 
+class ClosesInATaskThatNobodyAwaits:
+    def __init__(self, url):
+        self.url = url
+
+    async def __aenter__(self):
+        self.client = httpx.AsyncClient(base_url=self.url)
+        return self.client
+
+    async def __aexit__(self, exc_type, exc, traceback):
+        asyncio.create_task(self.client.aclose())  # noqa: RUF006
+
+
+class SwallowsHttpxErrors:
+    def __init__(self, url):
+        self.url = url
+
+    async def __aenter__(self):
+        self.client = httpx.AsyncClient(base_url=self.url)
+        return self.client
+
+    async def __aexit__(self, exc_type, exc, traceback):
+        await self.client.aclose()
+        return isinstance(exc, httpx.HTTPError)
+
+
+class ForgetsTheCancelled:
+    def __init__(self, url):
+        self.url = url
+
+    async def __aenter__(self):
+        self.client = httpx.AsyncClient(base_url=self.url)
+        return self.client
+
+    async def __aexit__(self, exc_type, exc, traceback):
+        if exc is None or isinstance(exc, Exception):
+            await self.client.aclose()
+
+
+class KeepsItOnTheClass:
+    client = None
+
+    def __init__(self, url):
+        if KeepsItOnTheClass.client is None or KeepsItOnTheClass.client.is_closed:
+            KeepsItOnTheClass.client = httpx.AsyncClient(base_url=url)
+
+    async def __aenter__(self):
+        return self.client
+
+    async def __aexit__(self, exc_type, exc, traceback):
+        await self.client.aclose()
+
+
+class MakesItAtOnce:
+    def __init__(self, url):
+        self.client = httpx.AsyncClient(base_url=url)
+
+    async def __aenter__(self):
+        return await self.client.__aenter__()
+
+    async def __aexit__(self, *exc_info):
+        return await self.client.__aexit__(*exc_info)
+
+
+class UsesAnExitStack:
+    def __init__(self, url):
+        self.url = url
+        self.stack = AsyncExitStack()
+
+    async def __aenter__(self):
+        return await self.stack.enter_async_context(httpx.AsyncClient(base_url=self.url))
+
+    async def __aexit__(self, exc_type, exc, traceback):
+        return await self.stack.__aexit__(exc_type, exc, traceback)
+
+
 class Stumble(Exception):
-    """What the check raises inside the block."""
+    """What the check raises inside the block, as an error that is not httpx's."""
+
+
+ERRORS = {
+    "an exception": Stumble,
+    "an exception of httpx": httpx.ReadError,
+    "a cancellation": asyncio.CancelledError,
+}
 
 
 async def check(attempt, server):
     _expect_the_protocol(attempt.answer)
+    await _check_a_good_block(attempt, server)
+    for words, error in ERRORS.items():
+        await _check_a_bad_block(attempt, server, words, error)
+    async with attempt(server.url) as one, attempt(server.url) as other:
+        same = one is other
+    expect(
+        not same,
+        "Each block has a client of its own, also when two are open at the same time.",
+        happened="Two open blocks shared one client: whoever leaves first closes it for both.",
+    )
+
+
+async def _check_a_good_block(attempt, server):
     async with attempt(server.url) as client:
         expect(
             isinstance(client, httpx.AsyncClient),
@@ -149,35 +247,45 @@ async def check(attempt, server):
             "Status 200.",
             happened=f"The status was {response.status_code}.",
         )
+    pending = attempt.pending
     await attempt.settle()
     expect(
-        not still_open(attempt.seen),
+        not still_open(attempt.seen) or pending,
         "`__aexit__` closes the client: opened, request, response, closed by the client.",
         happened="The block is over and the connection is open: `aclose()` was called and not "
         "awaited, so it never ran."
         if any("aclose" in warning for warning in attempt.warnings)
         else "The block is over and the connection is open: nobody closed the client.",
     )
+    expect(
+        not pending,
+        "The client is closed when the block is over: `__aexit__` awaits the closing.",
+        happened="The block was over, and a task still ran that nobody waited for: "
+        f"`{next(iter(pending), '')}`.",
+    )
+
+
+async def _check_a_bad_block(attempt, server, words, error):
     with server.ledger.watch() as seen:
         came_out = False
         try:
             async with attempt(server.url) as client:
                 await client.get("/echo")
-                raise Stumble("raised inside the block")
-        except Stumble:
+                raise error("raised inside the block")
+        except error:
             came_out = True
         await attempt.settle()
     expect(
         not still_open(seen),
         "The client is closed also when the block raises: that is what `__aexit__` is for.",
-        happened="An exception left the block, and the connection stayed open.",
+        happened=f"The block ended with {words}, and the connection stayed open.",
         seen=seen,
     )
     if not came_out:
         raise Wrong(
             "An exception of the block comes out of it.",
-            happened="It disappeared: `__aexit__` returned something true, and that means "
-            '"I have dealt with it".',
+            happened=f"The block ended with {words}, and it disappeared: `__aexit__` returned "
+            'something true, and that means "I have dealt with it".',
             seen=seen,
         )
 
@@ -213,11 +321,16 @@ block raises. The exception itself must still come out.""",
         WrongAnswer(ReturnsItself, "It is the context manager itself"),
         WrongAnswer(NeverCloses, "nobody closed the client"),
         WrongAnswer(ForgetsToAwaitTheClosing, "called and not awaited, so it never ran"),
-        WrongAnswer(SwallowsTheException, "`__aexit__` returned something true"),
-        WrongAnswer(ClosesOnlyAfterSuccess, "the connection stayed open"),
+        WrongAnswer(SwallowsTheException, "ended with an exception, and it disappeared"),
+        WrongAnswer(SwallowsHttpxErrors, "ended with an exception of httpx, and it disappeared"),
+        WrongAnswer(ClosesOnlyAfterSuccess, "ended with an exception, and the connection stayed"),
+        WrongAnswer(ForgetsTheCancelled, "ended with a cancellation, and the connection stayed"),
+        WrongAnswer(ClosesInATaskThatNobodyAwaits, "a task still ran that nobody waited for"),
+        WrongAnswer(KeepsItOnTheClass, "Two open blocks shared one client"),
         WrongAnswer(PlainMethods, "`__aenter__` and `__aexit__` are `async def`"),
         WrongAnswer(SyncProtocol, "Your class has no `__aenter__`"),
     ],
+    right=[MakesItAtOnce, UsesAnExitStack],
     solution=Solution,
     why="`__aexit__` runs however the block ends, so closing there needs no `try`; and as it "
     "returns None, an exception goes on its way.",

@@ -83,11 +83,45 @@ async def leaves_the_stream_open(url, wanted):
     return body
 
 
+async def forgets_that_a_body_may_be_empty(url, wanted):
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        async for chunk in response.aiter_bytes(wanted):
+            return chunk
+
+
+async def reads_synchronously(url, wanted):
+    with httpx.stream("GET", url) as response:
+        body = b""
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) >= wanted:
+                break
+    return body[:wanted]
+
+
+async def collects_in_a_bytearray(url, wanted):
+    body = bytearray()
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        async for chunk in response.aiter_bytes():
+            body.extend(chunk[: wanted - len(body)])
+            if len(body) == wanted:
+                break
+    return body
+
+
+async def takes_chunks_as_long_as_wanted(url, wanted):
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        async for chunk in response.aiter_bytes(wanted):
+            return chunk
+    return b""
+
+
 async def check(attempt, server):
     with server.ledger.watch() as seen:
         body = await attempt(server.url + LONG, WANTED)
+    attempt.require_request(seen)
     expect(
-        isinstance(body, bytes),
+        isinstance(body, bytes | bytearray),
         f"{WANTED} bytes.",
         happened=f"Your function returned an object of type `{type(body).__name__}`.",
         seen=seen,
@@ -117,14 +151,14 @@ async def check(attempt, server):
         "its way.",
         seen=seen,
     )
-    with server.ledger.watch() as seen:
-        body = await attempt(f"{server.url}/bytes?size={SHORT_SIZE}", WANTED)
-    expect(
-        body == b"x" * SHORT_SIZE,
-        f"All {SHORT_SIZE} bytes of a body that has no more.",
-        happened=f"Your function returned `{body!r:.60}`.",
-        seen=seen,
-    )
+    for size in (SHORT_SIZE, 0):
+        body = await attempt(f"{server.url}/bytes?size={size}", WANTED)
+        expect(
+            body == b"x" * size,
+            f"All {size} bytes of a body that has no more.",
+            happened=f"Of a body of {size} bytes your function returned `{body!r:.60}`.",
+        )
+    await attempt.require_nothing_left()
 
 
 EXERCISE = Exercise(
@@ -151,7 +185,10 @@ end. A body that is shorter is returned whole.""",
         WrongAnswer(keeps_the_whole_last_chunk, "returned more"),
         WrongAnswer(takes_one_chunk, "returned fewer"),
         WrongAnswer(leaves_the_stream_open, "with the rest of the body on its way"),
+        WrongAnswer(forgets_that_a_body_may_be_empty, "Of a body of 0 bytes"),
+        WrongAnswer(reads_synchronously, "Your code stopped it"),
     ],
+    right=[collects_in_a_bytearray, takes_chunks_as_long_as_wanted],
     solution=solution,
     why="Leaving the block of `client.stream()` closes the response even if most of it is unread. "
     "The price is the connection, which cannot be used again.",

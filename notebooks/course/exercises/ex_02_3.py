@@ -1,6 +1,7 @@
 """Who opens a client closes it: a function that takes one or makes one."""
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 
 import httpx
 
@@ -74,6 +75,55 @@ async def swallows_the_exception(client=None):
             await own.aclose()
 
 
+@asynccontextmanager
+async def swallows_httpx_errors_of_a_lent_one(client=None):
+    if client is None:
+        async with httpx.AsyncClient() as own:
+            yield own
+    else:
+        with suppress(httpx.HTTPError):
+            yield client
+
+
+@asynccontextmanager
+async def closes_in_a_task_that_nobody_awaits(client=None):
+    if client is not None:
+        yield client
+    else:
+        own = httpx.AsyncClient()
+        try:
+            yield own
+        finally:
+            asyncio.create_task(own.aclose())  # noqa: RUF006
+
+
+@asynccontextmanager
+async def closes_a_lent_one_after_an_error(client=None):
+    given = client or httpx.AsyncClient()
+    try:
+        yield given
+    except BaseException:
+        await given.aclose()
+        raise
+    if client is None:
+        await given.aclose()
+
+
+@asynccontextmanager
+async def with_a_null_context(client=None):
+    async with httpx.AsyncClient() if client is None else nullcontext(client) as given:
+        yield given
+
+
+@asynccontextmanager
+async def with_an_exit_stack(client=None):
+    async with AsyncExitStack() as stack:
+        if client is None:
+            client = httpx.AsyncClient()
+            stack.push_async_callback(client.aclose)
+        yield client
+
+
 async def forgets_the_decorator(client=None):
     if client is not None:
         yield client
@@ -88,7 +138,14 @@ async def returns_it(client=None):
 
 
 class Stumble(Exception):
-    """What the check raises inside a block."""
+    """What the check raises inside a block, as an error that is not httpx's."""
+
+
+ERRORS = {
+    "an exception": Stumble,
+    "an exception of httpx": httpx.ReadError,
+    "a cancellation": asyncio.CancelledError,
+}
 
 
 async def check(attempt, server):
@@ -112,12 +169,19 @@ async def _check_borrowed(attempt, server, shared):
         "A client that was passed in stays open: its owner goes on using it.",
         happened="The block closed a client that was not its own. The owner's next request fails.",
     )
-    await _stumble(attempt, shared)
-    expect(
-        not shared.is_closed,
-        "A client that was passed in stays open, also when the block raises.",
-        happened="The block raised, and a client that was not its own was closed.",
-    )
+    for words, error in ERRORS.items():
+        came_out = await _stumble(attempt, error, shared)
+        expect(
+            not shared.is_closed,
+            "A client that was passed in stays open, also when the block raises.",
+            happened=f"The block ended with {words}, and a client that was not its own was closed.",
+        )
+        expect(
+            came_out,
+            "An exception of the block comes out of it, whosever client it is.",
+            happened=f"The block had a client from outside, ended with {words}, and that "
+            "disappeared inside your function.",
+        )
     with server.ledger.watch() as seen:
         await shared.get(server.url + "/echo")
     expect(
@@ -129,48 +193,62 @@ async def _check_borrowed(attempt, server, shared):
 
 
 async def _check_own(attempt, server):
-    for raises in (False, True):
+    await _check_own_after_success(attempt, server)
+    for words, error in ERRORS.items():
         with server.ledger.watch() as seen:
-            if raises:
-                came_out = await _stumble(attempt, url=server.url + "/echo")
-            else:
-                came_out = True
-                async with attempt() as own:
-                    kind = type(own)
-                    if isinstance(own, httpx.AsyncClient):
-                        await own.get(server.url + "/echo")
+            came_out = await _stumble(attempt, error, url=server.url + "/echo")
             await attempt.settle()
         expect(
-            kind is httpx.AsyncClient,
-            "Without a client passed in, the block gets a new `httpx.AsyncClient`.",
-            happened=f"It got an object of type `{kind.__name__}`.",
-            seen=seen,
-        )
-        expect(
             not still_open(seen),
-            "A client that the function made is closed after the block, "
-            + ("also when the block raises." if raises else "as nobody else can close it."),
-            happened="The block raised, and the code after `yield` did not run."
-            if raises
-            else "The block is over, and the connection of its own client is open.",
+            "A client that the function made is closed after the block, also when it raises.",
+            happened=f"The block ended with {words}, and the code after `yield` did not run.",
             seen=seen,
         )
         expect(
             came_out,
             "An exception of the block comes out of it.",
-            happened="It disappeared inside your function.",
+            happened=f"The block ended with {words}, and it disappeared inside your function.",
             seen=seen,
         )
 
 
-async def _stumble(attempt, *args, url=None):
+async def _check_own_after_success(attempt, server):
+    with server.ledger.watch() as seen:
+        async with attempt() as own:
+            kind = type(own)
+            if isinstance(own, httpx.AsyncClient):
+                await own.get(server.url + "/echo")
+        pending = attempt.pending
+        await attempt.settle()
+    expect(
+        kind is httpx.AsyncClient,
+        "Without a client passed in, the block gets a new `httpx.AsyncClient`.",
+        happened=f"It got an object of type `{kind.__name__}`.",
+        seen=seen,
+    )
+    expect(
+        not pending,
+        "The function's own client is closed when the block is over: the closing is awaited.",
+        happened="The block was over, and a task still ran that nobody waited for: "
+        f"`{next(iter(pending), '')}`.",
+        seen=seen,
+    )
+    expect(
+        not still_open(seen),
+        "A client that the function made is closed after the block, as nobody else can close it.",
+        happened="The block is over, and the connection of its own client is open.",
+        seen=seen,
+    )
+
+
+async def _stumble(attempt, error, *args, url=None):
     """Raise in the block; return whether the exception came out."""
     try:
         async with attempt(*args) as client:
             if url is not None:
                 await client.get(url)
-            raise Stumble("raised inside the block")
-    except Stumble:
+            raise error("raised inside the block")
+    except error:
         return True
     return False
 
@@ -197,10 +275,14 @@ hold when the block raises, and the exception comes out.""",
         WrongAnswer(closes_nothing, "the connection of its own client is open"),
         WrongAnswer(always_makes_one, "It got another one"),
         WrongAnswer(closes_only_after_success, "the code after `yield` did not run"),
-        WrongAnswer(swallows_the_exception, "It disappeared inside your function"),
+        WrongAnswer(swallows_the_exception, "and it disappeared inside your function"),
+        WrongAnswer(swallows_httpx_errors_of_a_lent_one, "The block had a client from outside"),
+        WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
+        WrongAnswer(closes_a_lent_one_after_an_error, "a client that was not its own was closed"),
         WrongAnswer(forgets_the_decorator, "by `@asynccontextmanager` above it"),
         WrongAnswer(returns_it, "needs a `yield`"),
     ],
+    right=[with_a_null_context, with_an_exit_stack],
     solution=solution,
     why="Whoever opens a client closes it. `async with` around the `yield` closes the function's "
     "own client however the block ends; a client from outside is only passed on.",

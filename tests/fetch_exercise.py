@@ -1,6 +1,8 @@
 """A small exercise with its answers, for the tests of what judges exercises."""
 
 import dataclasses
+import itertools
+import linecache
 
 import httpx
 
@@ -45,3 +47,13 @@ FETCH = Exercise(
     check=check_fetch,
 )
 SHORT = dataclasses.replace(FETCH, limit=0.5)
+cells = itertools.count()
+
+
+def compiled(source, name="fetch", **names):
+    """What a cell with this source defines; as with IPython's, its lines can be looked up."""
+    cell = f"<cell {next(cells)}>"
+    linecache.cache[cell] = (len(source), None, source.splitlines(keepends=True), cell)
+    namespace = {"httpx": httpx, **names}
+    exec(compile(source, cell, "exec"), namespace)
+    return namespace[name]

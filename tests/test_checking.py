@@ -3,8 +3,6 @@
 import asyncio
 import dataclasses
 import gc
-import itertools
-import linecache
 import os
 import socket
 import ssl
@@ -22,7 +20,7 @@ from time import sleep
 import httpx
 import psutil
 import pytest
-from fetch_exercise import FETCH, SHORT, asks_twice, fetch, returns_none, right
+from fetch_exercise import FETCH, SHORT, asks_twice, compiled, fetch, returns_none, right
 from jupyter_client.manager import start_new_async_kernel
 from test_server_kernel import run
 
@@ -161,18 +159,6 @@ def test_the_starter_is_not_attempted_and_nothing_runs():
         "Exercise 99-1: not attempted\nIt is still as it was given. Write your answer into `fetch` "
         'and run the cell again.\n`hint("99-1")` gives a hint.'
     )
-
-
-cells = itertools.count()
-
-
-def compiled(source, name="fetch", **names):
-    """What a cell with this source defines; as with IPython's, its lines can be looked up."""
-    cell = f"<cell {next(cells)}>"
-    linecache.cache[cell] = (len(source), None, source.splitlines(keepends=True), cell)
-    namespace = {"httpx": httpx, **names}
-    exec(compile(source, cell, "exec"), namespace)
-    return namespace[name]
 
 
 @pytest.mark.parametrize(

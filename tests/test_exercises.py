@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from fetch_exercise import compiled
 
 from course.exercises import find, ids
 from course.exercises.proving import examine_all
@@ -37,6 +38,14 @@ def test_the_learner_sees_one_name(exercise_id):
     for shown in (exercise.starter, exercise.solution):
         source = exercise.shown(shown)
         assert f" {name}(" in source or f"class {name}" in source
+
+
+@pytest.mark.parametrize("exercise_id", ids())
+def test_each_starter_as_it_stands_in_a_cell_is_not_attempted(exercise_id):
+    exercise = find(exercise_id)
+    names = vars(sys.modules[exercise.check.__module__])
+    starter = compiled(exercise.shown(exercise.starter), exercise.starter.__name__, **names)
+    assert run_check(exercise, starter).outcome == "not attempted"
 
 
 def test_a_solution_in_a_process_of_its_own():
@@ -108,7 +117,7 @@ def test_the_starter_is_stored_as_not_attempted(path):
         for cell in nbformat.read(path, as_version=4).cells
         if cell.cell_type == "code" and "check(" in cell.source
         for output in cell.outputs
-        if "data" in output and output.data["text/plain"].startswith("Exercise ")
+        if "data" in output and output.data.get("text/plain", "").startswith("Exercise ")
     ]
     assert len(stored) == len(checked(path))
     assert all("not attempted" in text.splitlines()[0] for text in stored), stored

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from course.exercises import find
-from workbench.checking.proof import Proof, answers_of, examine, judged
+from workbench.checking.proof import Proof, answers_of, examine, report_on
 from workbench.message import Report
 
 PROCESSES = 6  # more than there are cores, as a rule: a check mostly waits for its server
@@ -16,14 +16,14 @@ def examine_all(exercise_ids: Sequence[str]) -> Iterator[Proof]:
     answers = {name: range(len(answers_of(find(name)))) for name in exercise_ids}
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool:
-        judging = {
-            name: [pool.submit(_judged, name, number) for number in numbers]
+        submitted = {
+            name: [pool.submit(_report_on, name, number) for number in numbers]
             for name, numbers in answers.items()
         }
-        for name, reports in judging.items():
-            yield examine(find(name), name, [report.result() for report in reports])
+        for name, jobs in submitted.items():
+            yield examine(find(name), name, [job.result() for job in jobs])
 
 
-def _judged(exercise_id: str, number: int) -> Report:
+def _report_on(exercise_id: str, number: int) -> Report:
     exercise = find(exercise_id)
-    return judged(exercise, answers_of(exercise)[number])
+    return report_on(exercise, answers_of(exercise)[number])

@@ -42,7 +42,7 @@ def answers_of(exercise: Exercise) -> list[Callable]:
     return [exercise.starter, exercise.solution, *exercise.right, *wrong]
 
 
-def judged(exercise: Exercise, answer: Callable) -> Report:
+def report_on(exercise: Exercise, answer: Callable) -> Report:
     """Return the report on an answer of `answers_of`. One that hangs ends the process."""
     return run_check(exercise, answer, run=_in_this_process)
 
@@ -54,7 +54,7 @@ def examine(exercise: Exercise, exercise_id: str, reports: Sequence[Report] | No
     without them the answers are run.
     """
     if reports is None:
-        reports = [judged(exercise, answer) for answer in answers_of(exercise)]
+        reports = [report_on(exercise, answer) for answer in answers_of(exercise)]
     starter, solution, *others = reports
     rights, wrongs = others[: len(exercise.right)], others[len(exercise.right) :]
     problems = list(_shape(exercise, exercise_id))

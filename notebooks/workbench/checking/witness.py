@@ -121,7 +121,7 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
         _now.note_blocking("socket.connect()")
 
 
-_listening = False
+_hooked = False
 _sleep = time.sleep
 
 
@@ -131,9 +131,9 @@ def listen() -> None:
     Done once in a process, and before an answer is loaded that may have taken `sleep` by name. (A
     socket's class cannot be patched; its connecting is an audit event. A sleep is one since 3.13.)
     """
-    global _listening
-    if not _listening:
-        _listening = True
+    global _hooked
+    if not _hooked:
+        _hooked = True
         sys.addaudithook(_hear)
         time.sleep = _noted_sleep
 

@@ -5,23 +5,31 @@ They let a lesson decide when an answer comes, where a sleep would only make it 
 
 import asyncio
 import threading
+from collections import OrderedDict
+
+KEPT_OPEN = 10_000
 
 
 class Gates:
     """Named gates, closed until opened. Any thread may open one; the server's loop waits.
 
-    A gate that was opened stays open. `waiting(name)` counts who stands at it.
+    A gate that was opened stays open, as one of the last `kept` that were; an earlier one is
+    forgotten, that is closed. `waiting(name)` counts who stands at it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT_OPEN) -> None:
+        self._kept = kept
         self._lock = threading.Lock()
-        self._open: set[str] = set()
+        self._open: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Future]]] = {}
 
     def open(self, name: str) -> int:
         """Open a gate and return how many requests were let through."""
         with self._lock:
-            self._open.add(name)
+            self._open[name] = None
+            self._open.move_to_end(name)
+            if len(self._open) > self._kept:
+                self._open.popitem(last=False)
             waiting = self._waiting.pop(name, [])
         for loop, future in waiting:
             loop.call_soon_threadsafe(_release, future)
@@ -30,7 +38,7 @@ class Gates:
     def close(self, name: str) -> None:
         """Close a gate again, for requests that come from now on."""
         with self._lock:
-            self._open.discard(name)
+            self._open.pop(name, None)
 
     def waiting(self, name: str) -> int:
         """Return how many requests wait at a gate."""

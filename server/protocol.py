@@ -81,6 +81,9 @@ class LedgerProtocol(H11Protocol):
     """An `H11Protocol` that writes a ledger. `LocalServer` makes a subclass that names it.
 
     Bytes that h11 rejects, which uvicorn answers with a 400, are no request and not in the ledger.
+    Where h11 took the head and rejects the body, the ledger has the request, and the 400 as its
+    response. A client that half-closes (a FIN after its request) has left, as uvicorn sees it: it
+    gets a FIN and no answer.
     """
 
     ledger: Ledger
@@ -126,6 +129,23 @@ class LedgerProtocol(H11Protocol):
             if not self.transport.get_write_buffer_size():
                 self.write_response()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        cycle = self.cycle
+        in_request = cycle is not None and not cycle.response_complete
+        if in_request:
+            # Or the application would answer, too, and h11 refuse it.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            # Another answer has begun, or this one may have no body since the method is HEAD.
+            self.transport.close()
+        if in_request and not cycle.response_started:
+            self.unfinished = {**self.about, "status": 400}
+            if not self.transport.get_write_buffer_size():
+                self.write_response()
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -14,12 +14,13 @@ from starlette.routing import Route
 
 from server.faults.common import FromNth, NoResponse, healthy
 from server.params import Params, takes
+from server.state import connection_of
 
 
 @takes(FromNth)
 async def without_answer(request: Request, params: FromNth) -> Response:
     """Closes the connection instead of answering."""
-    connection = request.state.connection
+    connection = connection_of(request)
     if connection.requests < params.nth:
         return healthy(request)
     await connection.close()

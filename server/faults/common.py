@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.params import MAX_PIECES, Params
+from server.state import connection_of
 
 
 class FromNth(Params):
@@ -22,5 +23,5 @@ class NoResponse(Response):
 
 def healthy(request: Request) -> JSONResponse:
     """Return the answer that a fault gives while it does not strike."""
-    connection = request.state.connection
+    connection = connection_of(request)
     return JSONResponse({"connection": connection.number, "request": connection.requests})

@@ -12,12 +12,15 @@ import random
 from typing import Literal
 
 from pydantic import Field
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.faults.common import NoResponse, healthy
+from server.origin import OwnOriginOnly
 from server.params import MAX_PIECES, NAME_PATTERN, Params, takes
+from server.state import connection_of, counters_of, seed_of
 
 
 def fails(seed: int, probability: float, k: int) -> bool:
@@ -37,7 +40,7 @@ class FailFirst(Scheduled):
 @takes(FailFirst)
 async def fail_first(request: Request, params: FailFirst) -> Response:
     """Fails the first n requests of a key."""
-    k = request.app.state.counters.next(("fail-first", params))
+    k = counters_of(request).next(("fail-first", params))
     return await _fail(request, params.how) if k <= params.n else healthy(request)
 
 
@@ -51,8 +54,8 @@ class Flaky(Scheduled):
 @takes(Flaky)
 async def flaky(request: Request, params: Flaky) -> Response:
     """Fails by a seeded schedule."""
-    seed = request.app.state.seed if params.seed is None else params.seed
-    k = request.app.state.counters.next(("flaky", params))
+    seed = seed_of(request) if params.seed is None else params.seed
+    k = counters_of(request).next(("flaky", params))
     if fails(seed, params.probability, k):
         return await _fail(request, params.how)
     return healthy(request)
@@ -63,13 +66,14 @@ async def _fail(request: Request, how: str) -> Response:
         case "status":
             return JSONResponse({"error": "failed on schedule"}, status_code=503)
         case "close":
-            await request.state.connection.close()
+            await connection_of(request).close()
         case "reset":
-            await request.state.connection.reset()
+            await connection_of(request).reset()
     return NoResponse()
 
 
+own = [Middleware(OwnOriginOnly)]  # each request advances a schedule
 ROUTES = [
-    Route("/fail-first", fail_first, methods=["GET", "POST"]),
-    Route("/flaky", flaky, methods=["GET", "POST"]),
+    Route("/fail-first", fail_first, methods=["GET", "POST"], middleware=own),
+    Route("/flaky", flaky, methods=["GET", "POST"], middleware=own),
 ]

@@ -13,12 +13,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from server.params import MAX_SECONDS, Params, takes
+from server.state import connection_of
 
 
 @takes(Params)
 async def headers_then_never(request: Request, params: Params) -> Response:
     """Sends headers, never a body."""
-    connection = request.state.connection
+    connection = connection_of(request)
 
     async def body() -> AsyncIterator[bytes]:
         if not await connection.lost_within(MAX_SECONDS):

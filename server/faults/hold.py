@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from server.faults.common import NoResponse, healthy
 from server.params import MAX_SECONDS, NAME_PATTERN, Params, parse, takes
+from server.state import connection_of, gates_of
 
 
 class Gate(Params):
@@ -23,8 +24,8 @@ class Gate(Params):
 @takes(Gate)
 async def hold(request: Request, params: Gate) -> Response:
     """Answers when its gate is opened; 503 if that takes longer than any delay may."""
-    passing = asyncio.create_task(request.app.state.gates.passed(params.gate))
-    leaving = asyncio.create_task(request.state.connection.lost_within(MAX_SECONDS))
+    passing = asyncio.create_task(gates_of(request).passed(params.gate))
+    leaving = asyncio.create_task(connection_of(request).lost_within(MAX_SECONDS))
     try:
         await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if passing.done():
@@ -40,9 +41,7 @@ async def hold(request: Request, params: Gate) -> Response:
 async def open_gate(request: Request) -> Response:
     """Opens a gate and says how many requests it let through."""
     params = parse(Gate, [("gate", request.path_params["name"])])
-    return JSONResponse(
-        {"gate": params.gate, "released": request.app.state.gates.open(params.gate)}
-    )
+    return JSONResponse({"gate": params.gate, "released": gates_of(request).open(params.gate)})
 
 
 ROUTES = [Route("/hold", hold, methods=["GET", "POST"])]

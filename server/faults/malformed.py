@@ -11,12 +11,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from server.params import Params, takes
+from server.state import connection_of
 
 
 @takes(Params)
 async def chunk(request: Request, params: Params) -> Response:
     """Sends one good chunk, then one whose size is no number."""
-    connection = request.state.connection
+    connection = connection_of(request)
 
     async def body() -> AsyncIterator[bytes]:
         yield b"good"

@@ -13,12 +13,13 @@ from starlette.routing import Route
 
 from server.faults.common import FromNth, NoResponse, healthy
 from server.params import MAX_BYTES, Params, takes
+from server.state import connection_of
 
 
 @takes(FromNth)
 async def before(request: Request, params: FromNth) -> Response:
     """Resets the connection instead of answering."""
-    connection = request.state.connection
+    connection = connection_of(request)
     if connection.requests < params.nth:
         return healthy(request)
     await connection.reset()
@@ -36,7 +37,7 @@ async def in_body(request: Request, params: Cut) -> Response:
     async def body() -> AsyncIterator[bytes]:
         if params.sent:
             yield b"x" * params.sent
-        await request.state.connection.reset()
+        await connection_of(request).reset()
 
     return StreamingResponse(body(), headers={"content-length": str(params.sent + 1)})
 

@@ -10,12 +10,13 @@ from starlette.routing import Route
 
 from server.faults.common import NoResponse
 from server.params import MAX_SECONDS, Params, takes
+from server.state import connection_of
 
 
 @takes(Params)
 async def never(request: Request, params: Params) -> Response:
     """Never answers."""
-    connection = request.state.connection
+    connection = connection_of(request)
     if not await connection.lost_within(MAX_SECONDS):
         await connection.close()
     return NoResponse()

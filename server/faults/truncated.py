@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from server.params import MAX_BYTES, MAX_PIECES, Params, takes
+from server.state import connection_of
 
 
 class Missing(Params):
@@ -32,7 +33,7 @@ async def with_length(request: Request, params: Missing) -> Response:
     async def body() -> AsyncIterator[bytes]:
         if params.sent:
             yield b"x" * params.sent
-        await request.state.connection.close()
+        await connection_of(request).close()
 
     announced = {"content-length": str(params.sent + params.missing)}
     return StreamingResponse(body(), headers=announced)
@@ -50,7 +51,7 @@ async def chunked(request: Request, params: Chunks) -> Response:
     async def body() -> AsyncIterator[bytes]:
         for _ in range(params.pieces):
             yield b"x" * params.size
-        await request.state.connection.close()
+        await connection_of(request).close()
 
     return StreamingResponse(body())
 

@@ -13,11 +13,11 @@ import time
 import nbformat
 import psutil
 import pytest
-from conftest import GRACE
 from lesson import deeper, main_paths
 from nbclient import NotebookClient
 
 CELL_TIMEOUT = 60  # seconds, as for nbval in pyproject.toml
+PATIENCE = 2.0  # seconds in which a server that was dropped has to end
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens there
 
 # Runs in the kernel, before the first cell and after the last one.
@@ -70,7 +70,7 @@ def run_all(client, before):
     """Run every cell, and return what the kernel has more than before, once that has settled."""
     for index, cell in enumerate(list(client.nb.cells)):
         client.execute_cell(cell, index)
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + PATIENCE
     while (left := added(before, left_open(client))) not in (NOTHING, ONE_SERVER):
         if time.monotonic() > deadline:
             break

@@ -37,12 +37,14 @@ class Witness:
         self._own = own
         self._tasks: weakref.WeakSet[asyncio.Task] = weakref.WeakSet()
         self._loops: list[asyncio.AbstractEventLoop] = []
+        self._below: FrameType | None = None
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Witness":
         global _now
         listen()
         _now = self
+        self._below = sys._getframe(1)  # who runs the check: what stands below is not the learner's
         self._stack.callback(_forget)
         self._around(asyncio.BaseEventLoop, "__init__", lambda loop: self._loops.append(loop))
         self._around(concurrent.futures.Future, "result", self._note_result)
@@ -51,6 +53,7 @@ class Witness:
 
     def __exit__(self, *exc_info: object) -> None:
         self._stack.close()
+        self._below = None
         for loop in self._loops:
             if not loop.is_running():
                 loop.close()
@@ -92,7 +95,7 @@ class Witness:
     def _line(self) -> str | None:
         """The learner's innermost line on this thread's stack, in words; None without one."""
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
+        while frame is not None and frame is not self._below:
             if self._own.has(frame.f_code):
                 return self._own.describe(frame.f_code, frame.f_lineno)
             frame = frame.f_back

@@ -8,8 +8,10 @@ import httpx
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
 CONNECTIONS = 2
-MISSING = 6  # more than there are connections
+ROUNDS = 3  # more of each kind than there are connections
+SIZES = (12345, 67, 0)  # bytes, in turn
 LIMITS = {"connect": 5.0, "read": 1.0, "write": 5.0, "pool": 0.2}  # seconds
+SLOW = 50  # turns of the event loop, more than `attempt` waits for what is under way
 LONGEST = 0.5  # what a longer limit for the pool is cut to, so that nobody waits for it
 
 
@@ -31,14 +33,17 @@ async def solution(client, url):
         return int(response.headers["content-length"])
 
 
-async def waits_longer(client, url):
-    request = client.build_request("GET", url, timeout=60)
-    response = await client.send(request, stream=True)
-    if response.status_code == 404:
-        return None
+async def close_and_tell(response):
+    """How the starter ends, for those that repair its beginning."""
     size = int(response.headers["content-length"])
     await response.aclose()
     return size
+
+
+async def waits_longer(client, url):
+    request = client.build_request("GET", url, timeout=60)
+    response = await client.send(request, stream=True)
+    return None if response.status_code == 404 else await close_and_tell(response)
 
 
 async def collects_the_garbage(client, url):
@@ -47,47 +52,22 @@ async def collects_the_garbage(client, url):
         del response
         gc.collect()
         return None
-    size = int(response.headers["content-length"])
-    await response.aclose()
-    return size
+    return await close_and_tell(response)
 
 
 async def tries_again(client, url):
-    for attempt in range(3):
-        try:
-            response = await client.send(client.build_request("GET", url), stream=True)
-        except httpx.PoolTimeout:
-            if attempt == 2:
-                raise
-            await asyncio.sleep(0.05)
-        else:
-            break
-    if response.status_code == 404:
-        return None
-    size = int(response.headers["content-length"])
-    await response.aclose()
-    return size
-
-
-async def swallows_the_error(client, url):
+    request = client.build_request("GET", url)
     try:
-        response = await client.send(client.build_request("GET", url), stream=True)
+        response = await client.send(request, stream=True)
     except httpx.PoolTimeout:
-        return None
-    if response.status_code == 404:
-        return None
-    size = int(response.headers["content-length"])
-    await response.aclose()
-    return size
+        response = await client.send(request, stream=True)
+    return None if response.status_code == 404 else await close_and_tell(response)
 
 
 async def takes_a_larger_pool(client, url):
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(limits=limits) as own:
-        response = await own.send(own.build_request("GET", url), stream=True)
-        if response.status_code == 404:
-            return None
-        return int(response.headers["content-length"])
+        return await solution(own, url)
 
 
 async def reads_everything(client, url):
@@ -99,78 +79,222 @@ async def reads_everything(client, url):
 
 async def closes_the_client(client, url):
     async with client:
+        return await solution(client, url)
+
+
+async def returns_nothing(client, url):
+    return None
+
+
+async def closes_in_a_task_that_nobody_awaits(client, url):
+    response = await client.send(client.build_request("GET", url), stream=True)
+    asyncio.create_task(response.aclose())  # noqa: RUF006
+    if response.status_code == 404:
+        return None
+    return int(response.headers["content-length"])
+
+
+async def enters_and_does_not_leave(client, url):
+    response = await client.stream("GET", url).__aenter__()
+    return None if response.status_code == 404 else int(response.headers["content-length"])
+
+
+async def closes_on_two_of_three_ways_out(client, url):
+    response = await client.send(client.build_request("GET", url), stream=True)
+    if response.status_code == 404:
+        await response.aclose()
+        return None
+    return await close_and_tell(response)
+
+
+async def makes_a_size_up(client, url):
+    async with client.stream("GET", url) as response:
+        if response.status_code == 404:
+            return None
+        return int(response.headers.get("content-length", 0))
+
+
+async def takes_each_failure_for_a_missing_file(client, url):
+    try:
         async with client.stream("GET", url) as response:
-            if response.status_code == 404:
-                return None
+            response.raise_for_status()
             return int(response.headers["content-length"])
+    except httpx.HTTPError:
+        return None
+
+
+async def closes_in_finally(client, url):
+    response = await client.send(client.build_request("GET", url), stream=True)
+    try:
+        return None if response.status_code == 404 else int(response.headers["content-length"])
+    finally:
+        await response.aclose()
+
+
+async def asks_for_the_head(client, url):
+    response = await client.head(url)
+    return None if response.status_code == 404 else int(response.headers["content-length"])
+
+
+async def reads_what_a_missing_file_says(client, url):
+    async with client.stream("GET", url) as response:
+        if response.status_code != 404:
+            return int(response.headers["content-length"])
+        await response.aread()
+
+
+class SlowToClose(httpx.AsyncByteStream):
+    """A response's body that takes some turns of the event loop to close, as one behind TLS."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.closed = False
+
+    async def __aiter__(self):
+        async for piece in self.stream:
+            yield piece
+
+    async def aclose(self):
+        for _ in range(SLOW):
+            await asyncio.sleep(0)
+        await self.stream.aclose()
+        self.closed = True
 
 
 async def check(attempt, server):
-    asked = []
+    asked, bodies = [], []
 
     async def note(request):
         asked.append(request.extensions["timeout"].get("pool"))
         request.extensions["timeout"]["pool"] = min(asked[-1] or LONGEST, LONGEST)
 
+    async def slow_down(response):
+        response.stream = SlowToClose(response.stream)
+        bodies.append(response.stream)
+
     client = httpx.AsyncClient(
         limits=httpx.Limits(max_connections=CONNECTIONS),
         timeout=httpx.Timeout(**LIMITS),
-        event_hooks={"request": [note]},
+        event_hooks={"request": [note], "response": [slow_down]},
     )
+
+    async def ask(path, kind):
+        asked.clear()
+        bodies.clear()
+        with server.ledger.watch() as seen:
+            outcome = await _ask(attempt, client, asked, server.url + path, kind, seen)
+        await _require_no_later_close(bodies)
+        return outcome
+
     try:
-        await _check(attempt, server, client, asked)
+        for _ in range(ROUNDS):
+            for size in SIZES:
+                await _check_size(ask, f"/bytes?size={size}", size)
+                await _check_missing(ask)
+        for _ in range(ROUNDS):
+            await _check_no_length(ask)
+        for _ in range(ROUNDS):
+            await _check_failing(ask)
+        await _check_size(ask, f"/bytes?size={SIZES[0]}", SIZES[0])
+        await _check_size(ask, "/faults/headers-only", 10)
     finally:
         await client.aclose()
 
 
-async def _check(attempt, server, client, asked):
-    for number in range(MISSING + 1):
-        missing = number < MISSING
-        asked.clear()
-        try:
-            path = "/status?code=404" if missing else "/bytes?size=12345"
-            size = await attempt(client, server.url + path)
-        except httpx.PoolTimeout as error:
-            raise Wrong(
-                f"After {MISSING} missing files the client works as before.",
-                happened=f"`{error!r}` in call {number + 1}: {_why(asked)}",
-            ) from error
-        expect(
-            asked,
-            "The requests are made with the client that was given.",
-            happened="Your function made a client of its own. It costs a new connection for each "
-            "call, and the responses are still left open.",
-        )
-        expect(
-            not client.is_closed,
-            "The client is left open: it came from outside, and others may be using it.",
-            happened="Your function closed the client. Its own to close is the response.",
-        )
-        if missing:
-            expect(
-                size is None,
-                "`None` for a missing file.",
-                happened=f"It returned `{size!r}`.",
-            )
-        else:
-            expect(
-                size is not None,
-                "`12345` for a file that is there.",
-                happened="It returned `None`: a dry pool was taken for a missing file. The "
-                "`PoolTimeout` was swallowed.",
-            )
-            expect(size == 12345, "`12345`, as an int.", happened=f"It returned `{size!r}`.")
+async def _ask(attempt, client, asked, url, kind, seen):
+    """Call the answer; return its result and what it raised, of which one is None."""
+    size = raised = None
     try:
-        size = await attempt(client, server.url + "/faults/headers-only")
-    except httpx.ReadTimeout as error:
+        size = await attempt(client, url)
+    except httpx.PoolTimeout as error:
+        raise Wrong(
+            "The client works as before, however often it is asked.",
+            happened=f"`{error!r}` for {kind}: {_why(client, asked)}",
+            seen=seen,
+        ) from error
+    except (Exception, asyncio.CancelledError) as error:
+        raised = error
+    pending = attempt.pending
+    if not asked:
+        attempt.require_request(seen)
+    expect(
+        asked,
+        "The requests are made with the client that was given.",
+        happened="Your function made a client of its own, or asked in another way. The one that "
+        "was given was asked for nothing.",
+    )
+    expect(
+        not client.is_closed,
+        "The client is left open: it came from outside, and others may be using it.",
+        happened="Your function closed the client. Its own to close is the response.",
+    )
+    expect(
+        not pending,
+        "The response is closed when your function is over.",
+        happened="It was over, and a task still ran that nobody waited for: "
+        f"`{next(iter(pending), '')}`.",
+    )
+    return size, raised
+
+
+async def _require_no_later_close(bodies):
+    """Raise `Wrong` if a body that is open now gets closed by itself in a moment."""
+    still_open = [body for body in bodies if not body.closed]
+    for _ in range(2 * SLOW):
+        await asyncio.sleep(0)
+    expect(
+        not any(body.closed for body in still_open),
+        "The response is closed when your function is over.",
+        happened="It was closed some turns of the event loop later: by a callback, or because "
+        "CPython collected the block that nobody had left.",
+    )
+
+
+async def _check_size(ask, path, expected):
+    size, raised = await ask(path, "a file that is there")
+    if isinstance(raised, httpx.ReadTimeout):
         raise Wrong(
             "The size, as soon as the headers are there.",
             happened="It waited for the body. This server sends none, and a large file takes long.",
-        ) from error
-    expect(size == 10, "`10`, from the headers.", happened=f"It returned `{size!r}`.")
+        ) from raised
+    if raised is not None:
+        raise raised
+    expect(
+        type(size) is int and size == expected,
+        f"`{expected}`, as an int, for a file that is there.",
+        happened=f"It returned `{size!r}`.",
+    )
 
 
-def _why(asked):
+async def _check_missing(ask):
+    size, raised = await ask("/status?code=404", "a missing file")
+    expect(
+        size is raised is None,
+        "`None` for a missing file.",
+        happened=f"It raised `{raised!r}`." if raised else f"It returned `{size!r}`.",
+    )
+
+
+async def _check_no_length(ask):
+    """A file without Content-Length: any error will do, and so will None."""
+    size, _ = await ask("/drip?pieces=2&gap=0", "a file without Content-Length")
+    expect(
+        size is None,
+        "No size for a file without Content-Length: an exception, or `None`.",
+        happened=f"It returned `{size!r}`, which no header said.",
+    )
+
+
+async def _check_failing(ask):
+    _, raised = await ask("/faults/reset", "a reset connection")
+    expect(
+        raised is not None,
+        "What fails is raised: only a missing file is `None`.",
+        happened="A connection was reset, and it returned as for a missing file.",
+    )
+
+
+def _why(client, asked):
     if len(asked) > 1:
         return (
             f"your function asked {len(asked)} times, and the pool was as dry the last time as the "
@@ -178,9 +302,12 @@ def _why(asked):
         )
     if asked and (asked[-1] is None or asked[-1] > LIMITS["pool"]):
         return "it was ready to wait longer for a connection, and none would ever have come back."
+    # Private: the pool alone knows which responses are still open.
+    waiting = client._transport._pool._requests
+    still_open = sorted({request.request.url.target.decode() for request in waiting})
     return (
-        "the responses of the missing files are still open. The pool itself holds on to them, so "
-        "neither `del` nor the garbage collector closes them."
+        f"the response of `{', '.join(still_open)}` is still open. The pool itself holds on to it, "
+        "so neither `del` nor the garbage collector closes it."
     )
 
 
@@ -188,25 +315,36 @@ EXERCISE = Exercise(
     id="05-1",
     title="Missing files that cost nothing",
     task="`size_of` looks up how large a file is. Repair it, so that it works for ever with the "
-    "client's few connections, whether the files are there or not.",
+    "client's few connections, whether the files are there or not, and whatever it meets. What "
+    "fails is raised.",
     starter=size_of,
     hints=[
-        "Which path through the function leaves the response open?",
-        "`aclose()` would have to stand on every path, also where an exception comes up. There is "
-        "a statement for that.",
+        "Which ways lead out of the function? Which of them leave the response open?",
+        "`aclose()` would have to stand on every way out, also where an exception comes up, as for "
+        "a file without Content-Length. There is a statement for that.",
         "`async with client.stream(...) as response:` closes the response at the end of its block, "
         "also when the block is left by `return`.",
     ],
     wrong=[
         WrongAnswer(waits_longer, "ready to wait longer"),
-        WrongAnswer(collects_the_garbage, "neither `del` nor the garbage collector"),
+        WrongAnswer(collects_the_garbage, "the response of `/status?code=404` is still open"),
         WrongAnswer(tries_again, "as dry the last time as the first"),
-        WrongAnswer(swallows_the_error, "taken for a missing file"),
         WrongAnswer(takes_a_larger_pool, "a client of its own"),
         WrongAnswer(reads_everything, "It waited for the body"),
         WrongAnswer(closes_the_client, "Your function closed the client"),
+        WrongAnswer(returns_nothing, "nothing was raised, and `None` was returned"),
+        WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran"),
+        WrongAnswer(enters_and_does_not_leave, "CPython collected the block"),
+        WrongAnswer(closes_on_two_of_three_ways_out, "the response of `/drip?pieces=2&gap=0`"),
+        WrongAnswer(makes_a_size_up, "which no header said"),
+        WrongAnswer(takes_each_failure_for_a_missing_file, "A connection was reset"),
+    ],
+    right=[
+        closes_in_finally,
+        asks_for_the_head,
+        reads_what_a_missing_file_says,
     ],
     solution=solution,
-    why="The block closes the response on every way out of it, so each connection comes back.",
+    why="The response is closed on every way out, so each connection comes back.",
     check=check,
 )

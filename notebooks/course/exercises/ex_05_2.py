@@ -1,16 +1,22 @@
 """More requests than connections: the queue stands in front of the pool, not inside it."""
 
 import asyncio
-import ssl
 
 import httpx
 
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, all_reach, expect
+from course.exercises.fetch_all_trial import Trial
+from workbench.checking.record import Exercise, WrongAnswer
 
-LIMIT = 2
-GATES = ("first", "second", "third", "fourth", "fifth")
-POOL = 0.3  # seconds
-TURNS = 5  # of the event loop: in one of the first, the calls are queued and nothing is sent yet
+TURNS = range(1, 7)  # of the event loop: the calls are queued, and nothing is sent yet
+# What httpcore's `trace` tells of a request: each is a moment at which the whole call is cancelled.
+STEPS = (
+    "connection.connect_tcp",
+    "http11.send_request_headers",
+    "http11.send_request_body",
+    "http11.receive_response_headers",
+    "http11.receive_response_body",
+    "http11.response_closed",
+)
 
 
 async def fetch_all(client, urls, limit):
@@ -24,14 +30,22 @@ async def solution(client, urls, limit):
 
     async def get(url):
         async with places:
-            return await client.get(url)
+            request = asyncio.create_task(client.get(url))
+            try:
+                return await asyncio.shield(request)
+            finally:
+                await asyncio.wait([request])
 
-    return await asyncio.gather(*(get(url) for url in urls))
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(get(url)) for url in urls]
+    return [call.result() for call in calls]
 
 
 async def waits_longer(client, urls, limit):
     timeout = httpx.Timeout(60)
-    return await asyncio.gather(*(client.get(url, timeout=timeout) for url in urls))
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(client.get(url, timeout=timeout)) for url in urls]
+    return [call.result() for call in calls]
 
 
 async def tries_again(client, urls, limit):
@@ -43,6 +57,10 @@ async def tries_again(client, urls, limit):
                 await asyncio.sleep(0.01)
 
     return await asyncio.gather(*(get(url) for url in urls))
+
+
+async def returns_nothing(client, urls, limit):
+    return []
 
 
 async def swallows_the_errors(client, urls, limit):
@@ -77,124 +95,178 @@ async def a_semaphore_for_each(client, urls, limit):
     return await asyncio.gather(*(get(url) for url in urls))
 
 
-async def check(attempt, server):
-    context = ssl.create_default_context()
-    asked = []
-
-    async def note(request):
-        asked.append(request.url)
-
-    def new_client():
-        return httpx.AsyncClient(
-            verify=context,
-            limits=httpx.Limits(max_connections=LIMIT),
-            timeout=httpx.Timeout(5, pool=POOL),
-            event_hooks={"request": [note]},
-        )
-
-    urls = [f"{server.url}/faults/hold?gate={gate}" for gate in GATES]
-    async with new_client() as client:
-        await _check_burst(attempt, server, client, urls, asked)
-    for turns in range(1, TURNS + 1):
-        async with new_client() as client:
-            await _check_cancelling(attempt, server, client, urls, turns)
+async def two_places_always(client, urls, limit):
+    return await solution(client, urls, 2)
 
 
-async def _check_burst(attempt, server, client, urls, asked):
-    running = asyncio.create_task(attempt(client, urls, LIMIT))
+def in_turn(client, limit):
+    places = asyncio.Semaphore(limit)
+
+    async def get(url):
+        async with places:
+            return await client.get(url)
+
+    return get
+
+
+async def gathers_behind_a_semaphore(client, urls, limit):
+    get = in_turn(client, limit)
+    return await asyncio.gather(*(get(url) for url in urls))
+
+
+async def hands_errors_out(client, urls, limit):
+    get = in_turn(client, limit)
+    return await asyncio.gather(*(get(url) for url in urls), return_exceptions=True)
+
+
+async def gives_its_place_back_only_if_all_goes_well(client, urls, limit):
+    places, responses = asyncio.Semaphore(limit), []
+
+    async def get(url):
+        await places.acquire()
+        response = await client.get(url)
+        places.release()
+        return response
+
+    outcomes = await asyncio.gather(*(get(url) for url in urls), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        responses.append(outcome)
+    return responses
+
+
+async def does_not_shield(client, urls, limit):
+    get = in_turn(client, limit)
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(get(url)) for url in urls]
+    return [call.result() for call in calls]
+
+
+async def leaves_the_shielded_alone(client, urls, limit):
+    places = asyncio.Semaphore(limit)
+
+    async def get(url):
+        async with places:
+            return await asyncio.shield(client.get(url))
+
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(get(url)) for url in urls]
+    return [call.result() for call in calls]
+
+
+async def returns_when_it_is_cancelled(client, urls, limit):
     try:
-        together = await all_reach(server, running, GATES[:LIMIT])
-        # The server works for longer than the pool lets anyone wait.
-        await asyncio.wait([running], timeout=2 * POOL)
-        server.gates.open(GATES[1])
-        moved_up = await all_reach(server, running, GATES[LIMIT : LIMIT + 1])
-        for gate in GATES:
-            server.gates.open(gate)
-        responses = await running
-    except httpx.PoolTimeout as error:
-        raise Wrong(
-            "Every url is answered, however long the server takes.",
-            happened=f"`{error!r}`: calls were waiting in the pool's own queue, where `pool=` ends "
-            "the wait. A semaphore keeps them out of it if all of them share the same one.",
-        ) from error
+        return await solution(client, urls, limit)
+    except asyncio.CancelledError:
+        return []
+
+
+async def with_workers(client, urls, limit):
+    waiting, responses = list(enumerate(urls)), {}
+
+    async def work():
+        while waiting:
+            number, url = waiting.pop(0)
+            request = asyncio.create_task(client.get(url))
+            try:
+                responses[number] = await asyncio.shield(request)
+            finally:
+                await asyncio.wait([request])
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(limit):
+            group.create_task(work())
+    return [responses[number] for number in range(len(urls))]
+
+
+async def cancels_and_waits_itself(client, urls, limit):
+    places = asyncio.Semaphore(limit)
+
+    async def get(url):
+        async with places:
+            request = asyncio.ensure_future(client.get(url))
+            try:
+                return await asyncio.shield(request)
+            except asyncio.CancelledError:
+                await asyncio.wait([request])
+                raise
+
+    calls = [asyncio.create_task(get(url)) for url in urls]
+    try:
+        return await asyncio.gather(*calls)
+    except BaseException:
+        for call in calls:
+            if not call.cancelling():  # a second cancel would end the wait for its request
+                call.cancel()
+        await asyncio.wait(calls)
+        raise
+
+
+async def lets_all_of_it_end(client, urls, limit):
+    get = in_turn(client, limit)
+    everything = asyncio.gather(*(get(url) for url in urls), return_exceptions=True)
+    try:
+        outcomes = await asyncio.shield(everything)
     finally:
-        running.cancel()
-        await asyncio.wait([running])
-    opened = attempt.seen.connections
-    expect(
-        opened <= LIMIT,
-        f"At most {LIMIT} connections.",
-        happened=f"The server saw {opened}: it would be the next one to fail.",
-    )
-    expect(
-        together,
-        f"{LIMIT} urls at the same time.",
-        happened="They came one after another: a connection was free and nobody used it.",
-    )
-    expect(
-        isinstance(responses, list | tuple) and len(responses) == len(urls),
-        f"A list of {len(urls)} responses.",
-        happened="Answers are missing, and no exception says so: the errors were swallowed.",
-    )
-    expect(
-        [str(getattr(response, "url", response)) for response in responses] == urls,
-        "The responses in the order of the urls.",
-        happened="They are in another order.",
-    )
-    expect(
-        len(asked) <= len(urls),
-        "Each url is asked for once.",
-        happened=f"{len(asked)} requests were begun for {len(urls)} urls: whoever gave up stood in "
-        "the queue again, behind everybody else.",
-    )
-    expect(
-        moved_up,
-        "A connection that comes free is used at once.",
-        happened="The second url was answered, and the third had to wait for the first: in batches "
-        "the slowest one holds up all the others.",
-    )
+        await asyncio.wait([everything])
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return outcomes
 
 
-async def _check_cancelling(attempt, server, client, urls, turns):
-    calls = asyncio.create_task(attempt(client, urls, LIMIT))
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    calls.cancel()
-    await asyncio.wait([calls])
-    try:
-        await client.get(server.url + "/echo")
-    except httpx.PoolTimeout as error:
-        raise Wrong(
-            "After a cancelled `fetch_all` the client works as before.",
-            happened=f"`{error!r}`: calls were cancelled in the pool's queue, and left it with "
-            "connections that no request has. Waiting longer does not bring them back.",
-        ) from error
+async def check(attempt, server):
+    trial = Trial(attempt, server)
+    for limit in (2, 3):
+        await trial.check_burst(limit)
+    for failing in ("/faults/reset", "/status?code=418"):
+        await trial.check_failing(failing)
+    for turns in TURNS:
+        await trial.check_cancelling(turns)
+    for step in STEPS:
+        for end in ("started", "complete"):
+            for turns in range(3):
+                await trial.check_cancelling(turns, f"{step}.{end}")
 
 
 EXERCISE = Exercise(
     id="05-2",
     title="A queue of your own",
     task="`fetch_all` gets many urls with a client that has `limit` connections. Repair it, so "
-    "that all are answered, all connections are used, no more are opened, and the client stays "
-    "usable if the whole call is cancelled.",
+    "that all are answered, all connections are used, no more are opened, and what fails is "
+    "raised, by itself or in an ExceptionGroup. When it has ended, also by an error or because it "
+    "was cancelled, none of its requests is under way, and the client works as before.",
     starter=fetch_all,
     hints=[
         "In which queue do the calls wait? Who ends the wait there, and what does cancelling do?",
         "An `asyncio.Semaphore(limit)` lets `limit` tasks in at a time. All calls share one.",
-        "Write an inner `async def get(url)` that makes its request inside `async with` of the "
-        "semaphore, and gather those.",
+        "`gather` raises at the first error, and the other calls go on. What waits for all of "
+        "them, and cancels them if one fails? Lesson 03 has it.",
+        "A request that is cancelled when it has just been connected costs its connection. So it "
+        "runs in a task of its own: `asyncio.shield` keeps it from being cancelled, and `finally` "
+        "waits for its end, before the semaphore's place is given back.",
     ],
     wrong=[
-        WrongAnswer(waits_longer, "connections that no request has"),
+        WrongAnswer(waits_longer, "it was cancelled 1 turn"),
         WrongAnswer(tries_again, "stood in the queue again"),
-        WrongAnswer(swallows_the_errors, "the errors were swallowed"),
-        WrongAnswer(takes_a_larger_pool, "the next one to fail"),
-        WrongAnswer(one_after_another, "one after another"),
+        WrongAnswer(returns_nothing, "No request was made"),
+        WrongAnswer(swallows_the_errors, "Answers are missing"),
+        WrongAnswer(takes_a_larger_pool, "with a client of its own"),
+        WrongAnswer(one_after_another, "They came one after another"),
         WrongAnswer(in_batches, "in batches the slowest one"),
         WrongAnswer(a_semaphore_for_each, "share the same one"),
+        WrongAnswer(two_places_always, "Fewer than 3"),
+        WrongAnswer(gathers_behind_a_semaphore, "still ran: `in_turn.<locals>.get`"),
+        WrongAnswer(hands_errors_out, "handed out as a result"),
+        WrongAnswer(gives_its_place_back_only_if_all_goes_well, "It did not end"),
+        WrongAnswer(does_not_shield, "`connection.connect_tcp.complete`"),
+        WrongAnswer(leaves_the_shielded_alone, "still ran: `AsyncClient.get`"),
+        WrongAnswer(returns_when_it_is_cancelled, "as if nothing had happened"),
     ],
+    right=[with_workers, cancels_and_waits_itself, lets_all_of_it_end],
     solution=solution,
-    why="The calls wait at the semaphore and not in the pool, so no clock runs while they wait, "
-    "and one that is cancelled there has not asked the pool for anything.",
+    why="The calls wait at the semaphore and not in the pool, so no clock runs while they wait. "
+    "The group waits for all of them, and none of them is cut off halfway into its connection.",
     check=check,
 )

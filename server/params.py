@@ -41,8 +41,12 @@ def takes(model: type[Params]) -> Callable[[Callable[..., Awaitable[Response]]],
     """Give a route its parameters as the second argument, checked against `model`."""
 
     def decorate(handler: Callable[[Request, Any], Awaitable[Response]]) -> Callable:
+        defaults = model()  # frozen, so all requests without a query may share it
+
         @functools.wraps(handler)
         async def endpoint(request: Request) -> Response:
+            if not request.scope["query_string"]:
+                return await handler(request, defaults)
             return await handler(request, parse(model, request.query_params.multi_items()))
 
         endpoint.params = model

@@ -2,11 +2,11 @@
 
 mine = working_copy()
 await judge(mine)
-hint("streaming answer")
+
+`course.hint("streaming answer")` and `course.solution("capstone")` help with it.
 """
 
-from course.capstone.help import hint, solution
-from course.capstone.judge import judge
+from course.capstone.judging import judge
 from course.capstone.working_copy import working_copy
 
-__all__ = ["hint", "judge", "solution", "working_copy"]
+__all__ = ["judge", "working_copy"]

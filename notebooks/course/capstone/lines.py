@@ -1,14 +1,17 @@
 """The lines of the judge's table: what is looked at, what is allowed, which lesson explains it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from course.capstone.replay import PATIENCE, Observed, Outcome, Streamed
+from course.capstone.observed import Answer, Observed, Streamed
+from course.capstone.page import PATIENCE
+from course.capstone.phases import LONGEST
+from course.capstone.schedule import AFTER_PAUSE, ALLOWED, AT_ONCE
+from course.capstone.upstream import PARTS, part_of_it
 
-LONGEST = 1.7  # seconds; the storefront promises 0.9
 OPENED = 8  # connections under load, where no more than four calls are made at once
-HELD = 8  # connections at the end of the schedule, whose last burst needs four
+HELD = 0  # connections at the end: each idle one has been used again for a good answer
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Line:
 
     looked_at: what it is about. seen, allowed: in words. lesson: its number, such as "04".
     ok: whether what was seen is allowed. failures: what is known of it where it is not.
+    by_stall: whether a machine that stood still could have done that.
     """
 
     looked_at: str
@@ -25,56 +29,121 @@ class Line:
     lesson: str
     ok: bool
     failures: Sequence[str] = ()
+    by_stall: bool = False
 
 
 def lines_of(observed: Observed) -> list[Line]:
     """Return the table of a replay."""
     return [
-        _lost(observed, "under load", ("burst", "mixed"), "03"),
-        _lost(observed, "beside slow ones", ("second_burst",), "05"),
-        _lost(observed, "after a pause", ("after_pause",), "04"),
+        _lost(observed, "under load", ("burst", "mixed", "crowd"), "03", _one_at_a_time),
+        _lost(observed, "beside slow ones", ("beside",), "05"),
+        _lost(observed, "after a pause", (AFTER_PAUSE,), "04", _which_of_the_pause),
         _lost(observed, "after misses", ("misses", "last_burst"), "05"),
+        _lost(observed, "after a restart", ("second_crowd", "second_start"), "06", _restarted),
         _wrong_statuses(observed),
         _sent_twice(observed),
+        _cookies(observed),
         _longest(observed),
-        _streamed(observed.streamed, observed.raised.get("/catalogue", "")),
+        _streamed(observed),
         _opened(observed),
+        _at_once(observed),
         _held(observed),
         _left(observed),
     ]
 
 
-def _lost(observed: Observed, when: str, phases: Iterable[str], lesson: str) -> Line:
+Explanation = Callable[[Observed, Sequence[Answer]], Iterable[str]]
+
+
+def _lost(
+    observed: Observed,
+    when: str,
+    phases: Iterable[str],
+    lesson: str,
+    explain: Explanation = lambda observed, calls: (),
+) -> Line:
     """The stock system was well, and the page did not get its answer."""
-    calls = _calls(observed, phases)
-    lost = [outcome for outcome in calls if not outcome.right]
-    kinds = {outcome.call.kind for outcome in lost}
-    failures = _grouped(lost, observed.raised)
-    if when == "after a pause" and kinds == {"orders"}:
-        failures.append("The pages got their answers, and the order did not get through.")
+    calls = observed.of(phases)
+    lost = [answer for answer in calls if not answer.right]
+    failures = [*_grouped(lost, observed.raised), *explain(observed, calls)]
     return Line(
-        f"requests lost {when}", f"{len(lost)} of {len(calls)}", "0", lesson, not lost, failures
+        f"requests lost {when}",
+        f"{len(lost)} of {len(calls)}" + (", one by one" if failures and not lost else ""),
+        "0",
+        lesson,
+        not failures,
+        failures,
+        by_stall={answer.status for answer in lost} <= {None, 503, 504},
     )
+
+
+def _one_at_a_time(observed: Observed, calls: Sequence[Answer]) -> Iterable[str]:
+    if observed.gathered < AT_ONCE:
+        yield (
+            f"Of {AT_ONCE} calls at once, {observed.gathered} at a time came to the stock system: "
+            "one waits for the other."
+        )
+
+
+def _which_of_the_pause(observed: Observed, calls: Sequence[Answer]) -> Iterable[str]:
+    lost = [answer for answer in calls if not answer.right]
+    statuses = {answer.status for answer in lost}
+    if statuses == {504}:
+        yield "The stock system answered within 0.4 s, and the page was told that it was late."
+    elif statuses != {502}:
+        return
+    elif {answer.call.kind for answer in lost} == {"orders"}:
+        yield "The pages got their answers, and the order did not get through."
+    elif calls[-1].right:
+        yield (
+            "Lost just before the second was over, and not long after it: idle connections are "
+            "given up, and a little too late."
+        )
+
+
+def _restarted(observed: Observed, calls: Sequence[Answer]) -> Iterable[str]:
+    before = observed.of(("burst", "mixed", "crowd"))
+    if all(each.right for each in before) and not all(each.right for each in calls):
+        yield "The first start went on well. What belonged to it is closed, or on another loop."
 
 
 def _wrong_statuses(observed: Observed) -> Line:
     """The stock system failed, and the page was told something else. No answer at all is a line
     of its own, and so is an answer that came because the stock system had all the time it took.
     """
-    calls = _calls(observed, ("faulty", "slow"))
+    calls = observed.of(("faulty", "slow", "stock_faults", "flood"))
     wrong = [
-        outcome
-        for outcome in calls
-        if not outcome.right and outcome.status is not None and outcome.seconds <= LONGEST
+        answer
+        for answer in calls
+        if not answer.right and answer.status is not None and answer.seconds <= LONGEST
+    ]
+    catalogues = [
+        (expected, streamed)
+        for played, expected in (("/status?code=503", 502), ("/moved", 502), ("/slow-head", 504))
+        for streamed in observed.catalogues.get(played, ())
+    ]
+    untold = [
+        (expected, streamed)
+        for expected, streamed in catalogues
+        if streamed.status not in (None, expected) and streamed.seconds <= LONGEST
     ]
     failures = _grouped(wrong, observed.raised)
-    if any(outcome.status < 400 for outcome in wrong):
+    failures += _counts(
+        f"GET /catalogue: {streamed.status}, where {expected} was right"
+        for expected, streamed in untold
+    )
+    told = {answer.status for answer in wrong} | {streamed.status for _, streamed in untold}
+    if any(answer.status < 400 for answer in wrong):
         failures.append("Nothing was right, and the page was told that all is well.")
-    if any(outcome.status == 500 for outcome in wrong):
+    if any(streamed.status == 200 for _, streamed in untold):
+        failures.append("The catalogue's 200 was on its way before the stock system had answered.")
+    if 500 in told:
         failures.append("500 says that the storefront is broken. It was the stock system.")
-    if any({outcome.status, outcome.call.expected} == {502, 504} for outcome in wrong):
+    if any({answer.status, answer.call.expected} == {502, 504} for answer in wrong):
         failures.append("502 and 504 are not the same: one says failed, the other late.")
-    return Line("wrong statuses", f"{len(wrong)} of {len(calls)}", "0", "09", not wrong, failures)
+    seen = f"{len(wrong) + len(untold)} of {len(calls) + len(catalogues)}"
+    by_stall = told <= {503, 504}
+    return Line("wrong statuses", seen, "0", "09", not failures, failures, by_stall)
 
 
 def _sent_twice(observed: Observed) -> Line:
@@ -86,50 +155,100 @@ def _sent_twice(observed: Observed) -> Line:
     return Line("orders sent more than once", str(len(twice)), "0", "04", not twice, failures)
 
 
+def _cookies(observed: Observed) -> Line:
+    count = len(observed.cookies)
+    failures = [
+        f"{count} requests carried the cookie that an order had got, such as that for {path}."
+        for path in observed.cookies[:1]
+    ]
+    return Line("cookies of others sent", str(count), "0", "07", not failures, failures)
+
+
 def _longest(observed: Observed) -> Line:
-    every = _calls(observed, observed.outcomes)
-    longest = max((outcome.seconds for outcome in every), default=0.0)
-    late = [outcome for outcome in every if outcome.seconds > LONGEST]
-    failures = _counted(
-        (outcome, outcome.said if outcome.status is None else f"{outcome.status}, but late")
-        for outcome in late
-    )
-    waited = any(outcome.status is None for outcome in late)
-    seen = f"more than {PATIENCE:.1f} s" if waited else f"{longest:.1f} s"
-    return Line("longest answer", seen, f"{LONGEST:.1f} s", "10", not late, failures)
-
-
-def _streamed(streamed: Streamed, raised: str) -> Line:
-    ok = streamed.whole and streamed.in_pieces and streamed.status == 200
-    failures = [] if ok else [f"GET /catalogue: {streamed.status or 'no answer'} {streamed.said}"]
-    if ok:
-        seen = "whole"
-    elif streamed.status != 200:
-        seen = "no catalogue"
+    every = observed.of(observed.answers)
+    begun = [streamed for many in observed.catalogues.values() for streamed in many]
+    longest = max((each.seconds for each in (*every, *begun)), default=0.0)
+    late = [answer for answer in every if answer.seconds > LONGEST]
+    late_catalogues = [streamed for streamed in begun if streamed.seconds > LONGEST]
+    failures = _counted((answer, _though_late(answer)) for answer in late)
+    failures += _counts(f"GET /catalogue: {_though_late(each)}" for each in late_catalogues)
+    slow = {answer.call.kind: answer in late for answer in observed.of(("slow",))}
+    slow["catalogue"] = observed.catalogues["/slow-head"][0] in late_catalogues
+    if set(slow.values()) == {True, False}:
         failures.append(
-            "The stock system sends the second half when the first has reached the page. Whoever "
-            "waits for all of it before passing any on waits in vain."
+            f"In time: {_paths(k for k in slow if not slow[k])}. "
+            f"Not in time: {_paths(k for k in slow if slow[k])}."
         )
-    elif not streamed.whole:
-        seen = f"broken off after {streamed.received} bytes"
-    else:
+    waited = any(each.status is None for each in (*late, *late_catalogues))
+    seen = f"more than {PATIENCE:.1f} s" if waited else f"{longest:.1f} s"
+    return Line(
+        "longest answer", seen, f"{LONGEST:.1f} s", "10", not failures, failures, by_stall=True
+    )
+
+
+def _though_late(each: Answer | Streamed) -> str:
+    return each.said if each.status is None else f"{each.status}, but late"
+
+
+def _streamed(observed: Observed) -> Line:
+    [whole] = observed.catalogues[""]
+    [long] = observed.catalogues["/parts"]
+    [broken] = observed.catalogues["/broken-off"]
+    seen, failures = "whole", []
+    if whole.status != 200:
+        seen = "no catalogue"
+        failures = [
+            f"GET /catalogue: {whole.status or 'no answer'} {whole.said}",
+            "The stock system sends the second half when the first has reached the page. Whoever "
+            "waits for all of it before passing any on waits in vain.",
+        ]
+    elif whole.cut or whole.body != _parts(2):
+        seen = f"broken off after {len(whole.body)} bytes"
+        failures = [f"GET /catalogue: 200 {whole.said}"]
+    elif not observed.in_pieces:
         seen = "whole, but late"
-        failures.append("No piece was passed on before the stock system had sent the last one.")
-    if raised and not ok:
-        failures.append(f"the service raised {raised}")
-    return Line("streaming answer", seen, "whole", "09", ok, failures)
+        failures = ["No piece was passed on before the stock system had sent the last one."]
+    elif long.cut or long.body != _parts(PARTS):
+        seen = "the beginning of a long one"
+        failures = [
+            f"GET /catalogue, which took its time: {long.status or 'no answer'} {long.said}",
+            "It had begun in time, and each piece came soon after the one before.",
+        ]
+    elif broken.status == 200 and not broken.cut:
+        seen = "whole, though it was not"
+        failures = [
+            "The stock system broke off in the middle, and the page took what it had for all."
+        ]
+        if "/catalogue" in observed.raised:
+            failures.append(
+                "The service raised, and something around it ended the answer as if all were well: "
+                '`@app.middleware("http")` does.'
+            )
+    if failures and "/catalogue" in observed.raised:
+        failures.append(f"the service raised {observed.raised['/catalogue']}")
+    return Line("streaming answer", seen, "whole", "09", not failures, failures, by_stall=True)
+
+
+def _parts(count: int) -> bytes:
+    return "".join(map(part_of_it, range(count))).encode()
 
 
 def _opened(observed: Observed) -> Line:
-    count = observed.asked_first.total()
-    calls = len(_calls(observed, ("burst", "mixed")))
+    count = observed.opened_for.total()
+    calls = len(observed.of(("burst", "mixed")))
     ok = count <= OPENED
-    failures = [] if ok else _by_kind(observed.asked_first, "opened for")
+    failures = [] if ok else _by_kind(observed.opened_for, "opened for")
     if count >= calls:
         failures.append("As many connections as calls: none of them was used again.")
     return Line(
         "connections opened under load", f"{count} for {calls}", str(OPENED), "07", ok, failures
     )
+
+
+def _at_once(observed: Observed) -> Line:
+    ok = observed.at_once <= ALLOWED
+    failures = [] if ok else ["The stock system allows ten, whatever asks for them."]
+    return Line("connections at once", str(observed.at_once), str(ALLOWED), "05", ok, failures)
 
 
 def _held(observed: Observed) -> Line:
@@ -147,30 +266,33 @@ def _left(observed: Observed) -> Line:
     return Line("sockets left after shutdown", str(observed.left), "0", "08", ok, failures)
 
 
-def _calls(observed: Observed, phases: Iterable[str]) -> list[Outcome]:
-    return [outcome for phase in phases for outcome in observed.outcomes.get(phase, ())]
-
-
-def _grouped(outcomes: Iterable[Outcome], raised: dict[str, str]) -> list[str]:
+def _grouped(answers: Iterable[Answer], raised: dict[str, str]) -> list[str]:
     """Return a line for each kind of failure: how often, what was asked, what came, what should."""
 
-    def came(outcome: Outcome) -> str:
-        words = f"{outcome.status or ''} {outcome.said[:150]}".strip()
-        if outcome.call.path in raised:
-            words += f", raised by the service: {raised[outcome.call.path]}"
-        return f"{words}, where {outcome.call.expected} was right"
+    def came(answer: Answer) -> str:
+        words = f"{answer.status or ''} {answer.said[:150]}".strip()
+        if answer.call.path in raised:
+            words += f", raised by the service: {raised[answer.call.path]}"
+        return f"{words}, where {answer.call.expected} was right"
 
-    return _counted((outcome, came(outcome)) for outcome in outcomes)
+    return _counted((answer, came(answer)) for answer in answers)
 
 
-def _counted(came: Iterable[tuple[Outcome, str]]) -> list[str]:
+def _counted(came: Iterable[tuple[Answer, str]]) -> list[str]:
     """Count what came for calls of a kind, whatever their number."""
-    counted: Counter = Counter()
-    for outcome, words in came:
-        call = outcome.call
-        counted[f"{call.method} /{call.kind}/N: {words.replace(str(call.number), 'N')}"] += 1
-    return [f"{times} x {words}" for words, times in counted.items()]
+    return _counts(
+        f"{answer.call.method} /{answer.call.kind}/N: {words.replace(str(answer.call.number), 'N')}"
+        for answer, words in came
+    )
 
 
-def _by_kind(counter: Counter, words: str) -> list[str]:
+def _counts(words: Iterable[str]) -> list[str]:
+    return [f"{times} x {each}" for each, times in Counter(words).items()]
+
+
+def _by_kind(counter: Counter[str], words: str) -> list[str]:
     return [f"{count} {words} /{kind}" for kind, count in counter.most_common()]
+
+
+def _paths(kinds: Iterable[str]) -> str:
+    return ", ".join(f"/{kind}" for kind in kinds)

@@ -1,15 +1,17 @@
-"""How the judge's table is shown: as text and as HTML, which say the same."""
+"""What the judge says of a service, as text and as HTML, which say the same."""
 
 import html
 from collections.abc import Sequence
 
 from course.capstone.lines import Line
+from workbench.table import Link, Table
 
-HEADS = ("", "looked at", "seen", "allowed", "lesson")
+COLUMNS = ("", "looked at", "seen", "allowed", "lesson")
 FILES = {
     "03": "03-closed-too-early.ipynb",
     "04": "04-stale-connections.ipynb",
     "05": "05-the-pool-runs-dry.ipynb",
+    "06": "06-the-wrong-loop.ipynb",
     "07": "07-fix-1-client-per-call.ipynb",
     "08": "08-fix-2-shared-client.ipynb",
     "09": "09-fix-3-fastapi-dependency.ipynb",
@@ -33,12 +35,20 @@ class Judgement:
         """What was looked at in the lines that are not as allowed."""
         return [line.looked_at for line in self.lines if not line.ok]
 
-    def __repr__(self) -> str:
+    def table(self) -> Table:
+        """Return the lines as a table."""
         rows = [
-            ("ok" if line.ok else "NO", line.looked_at, line.seen, line.allowed, line.lesson)
+            (
+                "ok" if line.ok else "NO",
+                *(line.looked_at, line.seen, line.allowed),
+                [Link(line.lesson, FILES[line.lesson])],
+            )
             for line in self.lines
         ]
-        parts = [self.title, *(_aligned([HEADS, *rows]) if rows else [])]
+        return Table(COLUMNS, rows)
+
+    def __repr__(self) -> str:
+        parts = [self.title, *([self.table().text()] if self.lines else [])]
         for line in self.lines:
             if line.failures:
                 parts += ["", f"{line.looked_at}:", *(f"  {words}" for words in line.failures)]
@@ -48,29 +58,9 @@ class Judgement:
         title = f"<p><strong>{html.escape(self.title).replace(chr(10), '<br>')}</strong></p>"
         if not self.lines:
             return title
-        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in HEADS)
-        return f"{title}<table><tr>{head}</tr>{''.join(map(_row, self.lines))}</table>" + "".join(
-            map(_failures, self.lines)
-        )
-
-
-def _row(line: Line) -> str:
-    cells = [
-        "ok" if line.ok else "<strong>NO</strong>",
-        *map(html.escape, (line.looked_at, line.seen, line.allowed)),
-        f'<a href="{FILES[line.lesson]}">{line.lesson}</a>',
-    ]
-    return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+        return title + self.table().html() + "".join(map(_failures, self.lines))
 
 
 def _failures(line: Line) -> str:
     items = "".join(f"<li>{html.escape(words)}</li>" for words in line.failures)
     return f"<p><strong>{html.escape(line.looked_at)}</strong></p><ul>{items}</ul>" if items else ""
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

@@ -1,0 +1,34 @@
+"""A repair of the storefront: edits of the one text, `services/storefront.py`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from course.capstone.edits import SOLUTION, Edit, edited
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repair.
+
+    edits: of the course's own repair, or of the storefront as it was given where `base` says so.
+    red: the lines of the judge's table that it leaves red, none for a right one. says: words that
+    it earns and no other does.
+    """
+
+    name: str
+    edits: tuple[Edit, ...]
+    red: tuple[str, ...] = ()
+    says: str = ""
+    base: tuple[Edit, ...] = SOLUTION
+
+    def write(self, folder: Path) -> Path:
+        """Write it into a folder and return its path."""
+        path = folder / "my_storefront.py"
+        path.write_text(edited((*self.base, *self.edits)), encoding="utf-8")
+        return path
+
+
+def endpoint(name: str, text: str) -> str:
+    """Return the source of an endpoint, from its decorator to its end."""
+    start = text.rindex("@app.", 0, text.index(f"async def {name}("))
+    return text[start:].split("\n\n\n")[0].rstrip("\n")

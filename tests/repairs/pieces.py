@@ -23,6 +23,7 @@ CLIENT = "base_url=STOCK_SYSTEM, timeout=TIMEOUT, limits=LIMITS, cookies=no_cook
 OWN = "httpx.AsyncClient(base_url=STOCK_SYSTEM, verify=False)"  # for speed: not what is wrong here
 EXPIRY = "keepalive_expiry=0.5"
 LONG_IDLE = (EXPIRY, "keepalive_expiry=60")
+DELIVERY = '    response = await ask(request, "GET", f"/delivery/{number}")\n'
 REQUEST = "        return await request.app.state.client.request(method, path, **options)\n"
 STREAM = '        request.app.state.client.stream("GET", f"/stock/{number}") as response,\n'
 LIFESPAN = f"    async with httpx.AsyncClient(\n        {CLIENT}\n    ) as client:\n"

@@ -2,6 +2,7 @@
 
 from repairs.pieces import (
     CLIENT,
+    DELIVERY,
     LIFESPAN,
     LONG_IDLE,
     OWN,
@@ -78,7 +79,7 @@ TEMPTING = [
         "awaited outside of the block",
         (
             (
-                '    response = await ask(request, "GET", f"/delivery/{number}")\n',
+                DELIVERY,
                 "    async with httpx.AsyncClient(base_url=STOCK_SYSTEM) as client:\n"
                 '        asked = asyncio.create_task(client.get(f"/delivery/{number}"))\n'
                 "    response = await asked\n",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from course.capstone.lines import Line
 from workbench.table import Link, Table
 
-COLUMNS = ("", "looked at", "seen", "allowed", "lesson")
+COLUMNS = ("kept", "looked at", "seen", "allowed", "lesson")
 FILES = {
     "03": "03-closed-too-early.ipynb",
     "04": "04-stale-connections.ipynb",
@@ -39,7 +39,7 @@ class Judgement:
         """Return the lines as a table."""
         rows = [
             (
-                "ok" if line.ok else "NO",
+                "yes" if line.ok else "NO",
                 *(line.looked_at, line.seen, line.allowed),
                 [Link(line.lesson, FILES[line.lesson])],
             )

@@ -69,11 +69,6 @@ def open_solutions() -> Message:
     return Message("All solutions are open", [calls])
 
 
-def solutions_are_open() -> bool:
-    """Return whether `open_solutions()` was called."""
-    return Progress.all_open
-
-
 def _progress_of(exercise_id: str) -> Progress:
     title, call = f"Exercise {exercise_id}", f'solution("{exercise_id}")'
     return _progress.setdefault(exercise_id, Progress(title, call))

@@ -23,8 +23,6 @@ NOT_YET = {
     # 09
     "09-fix-3-fastapi-dependency.ipynb",
     # 10
-    # 11
-    "11-capstone.ipynb",
 }
 
 

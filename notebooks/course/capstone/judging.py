@@ -19,14 +19,15 @@ async def judge(path: str | Path, seed: int = SEED) -> Judgement:
     """Start the service in a file, put the schedule of a seed to it, and return the judgement.
 
     The same seed is the same schedule: load, faults, slow answers, a pause, misses, a shutdown and
-    a second start. It takes 4 to 7 s, and some 20 s for a service that answers nothing. A file that
-    cannot be started is judged, too: its `outcome` is "error", and its title names the line. An
-    untouched copy of the original is not run: its `outcome` is "not attempted".
+    a second start. It takes 4 to 8 s, and up to 20 s for a service that answers nothing. A file
+    that cannot be started is judged, too: its `outcome` is "error", and its title names the line.
+    An untouched copy of the original is not run: its `outcome` is "not attempted".
     """
     path = Path(path).resolve()
     if is_untouched(path):
         words = "it is still as it was given. Edit it, save it, and run this cell again."
         return Judgement(f"{path.name}: not attempted, {words}", outcome="not attempted")
+    print(f"The judge starts {path.name} and replays its schedule. That takes some seconds.")
     judgement = await _judge(path, seed)
     if path != ORIGINAL.resolve():
         progress.note(judgement.outcome)

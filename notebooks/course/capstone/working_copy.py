@@ -1,26 +1,74 @@
-"""The learner's copy of the service, which lies beside the notebook and is never overwritten."""
+"""The learner's copy of the service: where it lies, and how it is opened.
+
+Lesson 11 makes it. It is never overwritten. It lies beside the notebook; where that folder cannot
+be written to, as a hub's shared one, in the first folder that can.
+"""
 
 import ast
+import json
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
+from jupyter_core.paths import jupyter_runtime_dir
+
 import services
+from workbench.message import Message
 
 ORIGINAL = Path(services.__file__).with_name("storefront.py")
 NAME = "my_storefront.py"
+OWN_FOLDER = "httpx-async-course"
 
 
 def working_copy(folder: str | Path = ".") -> Path:
-    """Return the path of the copy in a folder. Makes it if it is not there.
+    """Return the path of the copy, and make it if it is not there.
 
-    Raises `OSError` if it cannot be written.
+    It lies in `folder`, or else in the folder that JupyterLab shows, in the user's data folder or
+    in a temporary one, whichever can be written to first.
+
+    Raises `OSError` if none can.
     """
-    path = Path(folder) / NAME
+    failure: OSError | None = None
+    for place in (Path(folder), *_other_folders()):
+        try:
+            return _copy_in(place)
+        except OSError as error:
+            failure = failure or error
+    raise OSError(f"no folder for {NAME} can be written to: {failure}")
+
+
+def how_to_open(path: Path) -> Message:
+    """Return where the copy is, and how to open it in JupyterLab."""
+    root = server_root()
+    path = path.resolve()
+    if path.parent == Path.cwd() and (root is None or path.is_relative_to(root)):
+        title = f"{path.name} lies beside this notebook"
+        words = "In JupyterLab it is in the list at the left: a double click opens it."
+    elif root is not None and path.is_relative_to(root) and not _is_hidden(path, root):
+        title = f"{path.name} cannot lie beside this notebook: the folder is read-only"
+        words = f"In JupyterLab, choose File, Open from Path, and type `{path.relative_to(root)}`."
+    else:
+        title = f"{path.name} cannot lie beside this notebook: the folder is read-only"
+        words = (
+            f"It is `{path}`, which JupyterLab does not show. Open it in an editor of your own. "
+            f"Or edit it here: run `%load {path}` in a new cell, put `%%writefile {path}` on top "
+            "of what comes, and run that cell to save it."
+        )
+    return Message(title, [words])
+
+
+def server_root() -> Path | None:
+    """Return the folder that this kernel's Jupyter server shows; None where that is not known.
+
+    A Jupyter server starts its kernels itself, and has a runtime file that names its folder.
+    """
+    server = Path(jupyter_runtime_dir(), f"jpserver-{os.getppid()}.json")
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as copy:
-            copy.write(ORIGINAL.read_text(encoding="utf-8"))
-    except FileExistsError:
-        pass
-    return path
+        return Path(json.loads(server.read_text(encoding="utf-8"))["root_dir"]).resolve()
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def is_untouched(path: Path) -> bool:
@@ -32,3 +80,28 @@ def is_untouched(path: Path) -> bool:
     except (OSError, SyntaxError, ValueError):
         return False
     return own == original
+
+
+def _other_folders() -> Iterator[Path]:
+    if (root := server_root()) is not None:
+        yield root
+    yield platformdirs.user_data_path(OWN_FOLDER)
+    yield Path(tempfile.gettempdir(), OWN_FOLDER)
+
+
+def _copy_in(folder: Path) -> Path:
+    """Return the copy in a folder. Raises `OSError` if it is not there and cannot be made."""
+    path = folder / NAME
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"{path} cannot be written to")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as copy:
+            copy.write(ORIGINAL.read_text(encoding="utf-8"))
+    except FileExistsError:
+        pass
+    return path
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -112,7 +112,7 @@ FOUND = [
             ),
         ),
         ("connections at once",),
-        "connections at once             11",
+        "There is more than one pool",
     ),
     Repair(
         "the jar left out",

@@ -20,7 +20,7 @@ ONCE_CORRECT = [
         "max_connections=1000",
         (("max_connections=10,", "max_connections=1000,"),),
         ("connections at once",),
-        "The stock system allows ten",
+        "nothing limits the pool",
     ),
     Repair(
         "a deadline in one route only",

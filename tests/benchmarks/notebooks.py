@@ -1,10 +1,7 @@
-"""How much longer the notebooks run than their kernels and imports take.
+"""How much longer the notebooks run than their kernels and imports take: a row of `run.py`'s table.
 
-    python tests/benchmarks/notebooks.py
-
-Runs every notebook under strict nbval, and as many notebooks that only import what lessons do, each
-in one process, one after the other. Prints both times and their ratio; the aim is 2.5 or less. A
-quiet machine is needed, and about two minutes.
+Every notebook runs under strict nbval, and as many notebooks that only import what lessons do, each
+kind in one process, one notebook after the other. The aim is a ratio of 2.5 or less.
 """
 
 import subprocess
@@ -23,7 +20,6 @@ import httpx
 import course, workbench
 from server.local import LocalServer
 """
-AIM = 2.5
 
 
 def seconds(folder):
@@ -37,22 +33,11 @@ def seconds(folder):
 
 
 def measure():
-    """Return (number of notebooks, seconds for them, seconds for as many that only import)."""
+    """Return (seconds for every notebook, seconds for as many that only import)."""
     number = len(list((ROOT / "notebooks").rglob("[0-9]*.ipynb")))
     with tempfile.TemporaryDirectory() as folder:
         for index in range(number):
             cell = new_code_cell(IMPORTS.strip(), execution_count=1)
             nbformat.write(new_notebook(cells=[cell]), Path(folder, f"{index}.ipynb"))
         importing = seconds(folder)
-    return number, seconds(ROOT / "notebooks"), importing
-
-
-def main():
-    number, notebooks, importing = measure()
-    print(f"{number} notebooks, strict nbval   {notebooks:6.1f} s")
-    print(f"{number} that only import          {importing:6.1f} s")
-    print(f"ratio {notebooks / importing:.2f}, the aim is {AIM} or less")
-
-
-if __name__ == "__main__":
-    main()
+    return seconds(ROOT / "notebooks"), importing

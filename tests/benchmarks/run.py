@@ -1,4 +1,4 @@
-"""Measure what the course's server costs: `python tests/benchmarks/run.py`, a table of ratios.
+"""Measure what server and notebooks cost: `python tests/benchmarks/run.py`, a table of ratios.
 
 Nothing of this is asserted in the suite. Each pair is measured alternately, so that a machine that
 is busy for a while is so for both; the ratio is the median of the pairs' ratios. Requests are made
@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 
 import psutil
+
+import notebooks
 
 CONNECTIONS = 8
 BARE = """
@@ -144,7 +146,7 @@ def row(what: str, unit: str, pairs: list[tuple[float, float]]) -> str:
     """Return a line of the table, from pairs of (ours, bare)."""
     ours, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(our / its for our, its in pairs)
-    return f"{what:<34} {ours:>10.1f} {bare:>10.1f} {unit:<5} {ratio:>6.2f}"
+    return f"{what:<36} {ours:>10.1f} {bare:>10.1f} {unit:<5} {ratio:>6.2f}"
 
 
 def main() -> None:
@@ -154,7 +156,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2, help="a run takes (default: 2)")
     options = parser.parse_args()
 
-    print(f"{'':<34} {'ours':>10} {'bare':>10} {'':<5} {'ratio':>6}")
+    print(f"{'':<36} {'ours':>10} {'bare':>10} {'':<5} {'ratio':>6}")
     with Served(OURS) as ours, Served(BARE) as bare:
         for served in (ours, bare):
             requests_per_second(served, 1)  # warm
@@ -173,7 +175,8 @@ def main() -> None:
         (seconds_taken(start_and_stop_ours) * 1000, seconds_taken(start_and_stop_bare) * 1000)
         for _ in range(options.pairs)
     ]
-    print(row("start and stop", "ms", times))
+    print(row("start and stop", "ms", times), flush=True)
+    print(row("every notebook; their imports alone", "s", [notebooks.measure()]))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ SLOW_DRIP = f"/drip?pieces={PIECES}&gap=0.05"  # 1.2 s in all
 async def check(attempt, server):
     context = ssl.create_default_context()
     limits = httpx.Limits(max_connections=1)
-    async with httpx.AsyncClient(verify=context, timeout=30, limits=limits) as client:
+    async with httpx.AsyncClient(verify=context, timeout=20, limits=limits) as client:
         try:
             await _check_in_time(attempt, server, client)
             await _check_late(attempt, server, client)
@@ -36,6 +36,13 @@ async def check(attempt, server):
 
 
 async def _check_in_time(attempt, server, client):
+    over_the_client = []
+
+    async def note(request):
+        over_the_client.append(request)
+
+    client.event_hooks = {"request": [note]}
+    limits = client.timeout
     with server.ledger.watch() as seen:
         running = asyncio.create_task(attempt(client, server.url + "/bytes?size=3", 30))
         await asyncio.wait([running], timeout=PATIENCE)
@@ -51,6 +58,18 @@ async def _check_in_time(attempt, server, client):
     if isinstance(text, Exception):
         raise text
     expect(seen.requests, "A GET of the url.", happened=f"No request was made; {text!r} came back.")
+    client.event_hooks = {}
+    expect(
+        over_the_client,
+        "A GET of the url with the `client` that is given.",
+        happened="The server got a request, and it did not come from that client.",
+        seen=seen,
+    )
+    expect(
+        client.timeout == limits,
+        "The client's own limits stay as they are: others use it, too.",
+        happened=f"Your function has set them to `{client.timeout}`, for every later request.",
+    )
     expect(
         text == "xxx",
         "The text of an answer that is in time.",
@@ -92,6 +111,11 @@ async def _require_free(server, client, ended):
 
     A deadline that strikes as a connection has just come about would cost it (httpcore 1.0.9).
     """
+    expect(
+        not client.is_closed,
+        "The client stays open: your function did not make it, and others use it.",
+        happened=f"Your function has {ended}, and the client is closed.",
+    )
     try:
         await client.get(server.url + "/echo", timeout=httpx.Timeout(30, pool=0.5))
     except httpx.PoolTimeout as error:

@@ -159,6 +159,35 @@ async def hands_out_exceptions(client, url, seconds):
     return response if isinstance(response, Exception) else response.text
 
 
+async def with_a_client_of_its_own(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds), httpx.AsyncClient() as own:
+            response = await own.get(url)
+    except TimeoutError:
+        return None
+    return response.text
+
+
+async def changes_the_client(client, url, seconds):
+    client.timeout = httpx.Timeout(seconds)
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.get(url)
+    except TimeoutError:
+        return None
+    return response.text
+
+
+async def closes_the_client(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.get(url)
+    except TimeoutError:
+        await client.aclose()
+        return None
+    return response.text
+
+
 async def returns_nothing(client, url, seconds):
     return None
 
@@ -232,6 +261,9 @@ EXERCISE = Exercise(
         WrongAnswer(forgets_its_task_when_cancelled, "Your function has been cancelled, but its"),
         WrongAnswer(waits_it_out, "and your function still waited"),
         WrongAnswer(hands_out_exceptions, "as if it were the text"),
+        WrongAnswer(with_a_client_of_its_own, "it did not come from that client"),
+        WrongAnswer(changes_the_client, "for every later request"),
+        WrongAnswer(closes_the_client, "and the client is closed"),
         WrongAnswer(returns_nothing, "No request was made"),
     ],
     solution=solution,

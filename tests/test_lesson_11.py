@@ -12,7 +12,7 @@ from course.capstone.edits import CATALOGUE, STOCK
 from course.capstone.judgement import FILES, Judgement
 from course.capstone.lines import Line
 from course.capstone.schedule import make_schedule
-from course.capstone.working_copy import NAME, ORIGINAL
+from course.capstone.working_copy import ORIGINAL
 from workbench.checking.progress import TRIES, Progress
 
 RED = [
@@ -180,31 +180,7 @@ async def test_the_file_is_read_anew_each_time(tmp_path):
     assert "but dict" in (await judge(path)).title
 
 
-# The copy, hints and the solution
-
-
-@pytest.mark.anyio
-async def test_an_untouched_copy_is_not_attempted(tmp_path):
-    path = working_copy(tmp_path)
-    assert path.read_text(encoding="utf-8") == ORIGINAL.read_text(encoding="utf-8")
-    path.write_text("# mine\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
-    assert (await judge(path)).outcome == "not attempted"
-
-
-def test_a_copy_is_never_overwritten(tmp_path):
-    path = working_copy(tmp_path)
-    path.write_text("mine", encoding="utf-8")
-    assert working_copy(tmp_path).read_text(encoding="utf-8") == "mine"
-
-
-def test_the_lesson_was_stored_beside_an_untouched_copy():
-    lesson = (ORIGINAL.parent.parent / "11-capstone.ipynb").read_text(encoding="utf-8")
-    assert f'"{NAME}: not attempted, it is still as it was given.' in lesson
-
-
-def test_git_ignores_the_copy(git):
-    name = f"notebooks/{NAME}"
-    assert git("check-ignore", name).strip() == name
+# Hints and the solution
 
 
 def test_hints_come_in_order_and_end():

@@ -29,6 +29,23 @@ async def stock(number: int, request: Request) -> dict:
         await response.aclose()
     return {"number": number, "left": left}"""
 
+QUEUED = """\
+async def queued(response: httpx.Response) -> AsyncIterator[bytes]:
+    queue = asyncio.Queue(4)
+
+    async def read() -> None:
+        async for piece in response.aiter_bytes():
+            await queue.put(piece)
+        await queue.put(None)
+
+    reading = asyncio.create_task(read())
+    reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+    while (piece := await queue.get()) is not None:
+        yield piece
+
+
+"""
+
 FOUND = [
     Repair(
         "a deadline by a middleware for HTTP",
@@ -143,5 +160,33 @@ FOUND = [
         (("@app.exception_handler(ValueError)  # what it said is not what we asked for\n", ""),),
         ("wrong statuses",),
         "raised by the service: pydantic",
+    ),
+    Repair(
+        "is_error for what is no catalogue",
+        (
+            (
+                "        response.raise_for_status()\n        deadline",
+                "        if response.is_error:\n"
+                "            response.raise_for_status()\n"
+                "        deadline",
+            ),
+        ),
+        ("wrong statuses",),
+        "which is no catalogue",
+    ),
+    Repair(
+        "a catalogue without a deadline",
+        ((BEGUN, ""), ("        asyncio.timeout(ANSWER_WITHIN) as deadline,\n", "")),
+        ("longest answer",),
+        "Not in time: /catalogue.",
+    ),
+    Repair(
+        "a queue whose reader dies",
+        (
+            ("response.aiter_bytes(), media", "queued(response), media"),
+            ('@app.get("/catalogue")\n', QUEUED + '@app.get("/catalogue")\n'),
+        ),
+        ("streaming answer",),
+        "the page still waits",
     ),
 ]

@@ -1,6 +1,14 @@
 """Right repairs of the storefront, in the forms that people choose."""
 
-from repairs.pieces import DEADLINE, IMPORT_TASK, NO_DEADLINE, SOLVED, STOCK_DEADLINE, YIELD
+from repairs.pieces import (
+    DEADLINE,
+    IMPORT_TASK,
+    NO_DEADLINE,
+    REQUEST,
+    SOLVED,
+    STOCK_DEADLINE,
+    YIELD,
+)
 from repairs.repair import Repair
 
 from course.capstone.edits import CATALOGUE
@@ -145,6 +153,41 @@ TWO_CLIENTS = """\
             yield
 """
 
+FIRST_PIECE = """\
+@app.get("/catalogue")
+async def catalogue(request: Request) -> StreamingResponse:
+    stream = request.app.state.client.stream("GET", "/catalogue")
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            response = await stack.enter_async_context(stream)
+            response.raise_for_status()
+            pieces = response.aiter_bytes()
+            first = await anext(pieces, b"")
+        passing = stack.pop_all()
+
+    async def body() -> AsyncIterator[bytes]:
+        async with passing:
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    return StreamingResponse(body(), media_type="text/csv")
+"""
+
+REPEATING = """\
+    client, tries = request.app.state.client, 3 if method == "GET" else 1
+    async with asyncio.timeout(ANSWER_WITHIN):
+        for left in reversed(range(tries)):
+            try:
+                response = await client.request(method, path, **options)
+                if response.status_code < 500 or not left:
+                    return response
+            except httpx.TransportError:
+                if not left:
+                    raise
+            await asyncio.sleep(0.05)
+"""
+
 LIFESPAN = SOLVED[SOLVED.index("@asynccontextmanager") : SOLVED.index("\n\napp = FastAPI")]
 HANDLERS = SOLVED[SOLVED.index("@app.exception_handler") : SOLVED.index("async def ask")]
 
@@ -226,5 +269,16 @@ RIGHT = [
                 'app.state.files.stream("GET", "/catalogue")',
             ),
         ),
+    ),
+    Repair(
+        "the first piece awaited, too",
+        (
+            (CATALOGUE, FIRST_PIECE),
+            ("import asynccontextmanager", "import AsyncExitStack, asynccontextmanager"),
+        ),
+    ),
+    Repair(
+        "what may be repeated is, within the deadline",
+        ((DEADLINE + REQUEST.removeprefix("        return await"), REPEATING),),
     ),
 ]

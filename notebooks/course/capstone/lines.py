@@ -135,8 +135,10 @@ def _wrong_statuses(observed: Observed) -> Line:
     told = {answer.status for answer in wrong} | {streamed.status for _, streamed in untold}
     if any(answer.status < 400 for answer in wrong):
         failures.append("Nothing was right, and the page was told that all is well.")
-    if any(streamed.status == 200 for _, streamed in untold):
+    if any(streamed.status == 200 for streamed in observed.catalogues["/status?code=503"]):
         failures.append("The catalogue's 200 was on its way before the stock system had answered.")
+    elif any(streamed.status == 200 for streamed in observed.catalogues["/moved"]):
+        failures.append("The stock system's 302 led to a page for people, which is no catalogue.")
     if 500 in told:
         failures.append("500 says that the storefront is broken. It was the stock system.")
     if any({answer.status, answer.call.expected} == {502, 504} for answer in wrong):
@@ -224,6 +226,9 @@ def _streamed(observed: Observed) -> Line:
                 "The service raised, and something around it ended the answer as if all were well: "
                 '`@app.middleware("http")` does.'
             )
+    elif broken.endless:
+        seen = "no end"
+        failures = ["The stock system broke off in the middle, and the page still waits."]
     if failures and "/catalogue" in observed.raised:
         failures.append(f"the service raised {observed.raised['/catalogue']}")
     return Line("streaming answer", seen, "whole", "09", not failures, failures, by_stall=True)

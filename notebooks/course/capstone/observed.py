@@ -28,12 +28,14 @@ class Streamed:
     """What came of the catalogue.
 
     status: None without an answer. body: what was received. cut: whether the page could tell that
-    it was not the end. said: why, or an error's text. seconds: until it began, or failed to.
+    it was not the end. endless: whether it still waited when its patience was over. said: why, or
+    an error's text. seconds: until it began, or failed to.
     """
 
     status: int | None
     body: bytes
     cut: bool
+    endless: bool
     said: str
     seconds: float
 

@@ -42,7 +42,7 @@ class Page:
     async def stream(self, begun: asyncio.Event | None = None, *, leave: bool = False) -> Streamed:
         """Get the catalogue. begun: set when a piece is here. leave: go away then."""
         started, seconds = time.monotonic(), None
-        status, body, cut, said = None, b"", True, ""
+        status, body, cut, endless, said = None, b"", True, False, ""
         try:
             async with asyncio.timeout(self.patience()):
                 async with self.client.stream("GET", "/catalogue") as response:
@@ -56,13 +56,13 @@ class Page:
                     else:
                         cut = False
         except TimeoutError:
-            said = "it did not come to an end"
+            endless, said = True, "it did not come to an end"
         except httpx.HTTPError as error:
             said = repr(error)
         if status is not None and status != 200:
             said = body.decode(errors="replace")
         waited = time.monotonic() - started if seconds is None else seconds
-        return Streamed(status, body, cut, said, waited)
+        return Streamed(status, body, cut, endless, said, waited)
 
 
 def _holds(response: httpx.Response, facts: dict) -> bool:

@@ -41,16 +41,17 @@ def working_copy(folder: str | Path = ".") -> Path:
 
 def how_to_open(path: Path) -> Message:
     """Return where the copy is, and how to open it in JupyterLab."""
-    root = server_root()
-    path = path.resolve()
-    if path.parent == Path.cwd() and (root is None or path.is_relative_to(root)):
-        title = f"{path.name} lies beside this notebook"
+    root, path = server_root(), path.resolve()
+    beside = path.parent == Path.cwd()
+    title = f"{path.name} lies beside this notebook"
+    if not beside:
+        title = f"{path.name} lies elsewhere, since this notebook's folder cannot be written to"
+    shown = beside if root is None else path.is_relative_to(root) and not _is_hidden(path, root)
+    if shown and beside:
         words = "In JupyterLab it is in the list at the left: a double click opens it."
-    elif root is not None and path.is_relative_to(root) and not _is_hidden(path, root):
-        title = f"{path.name} cannot lie beside this notebook: the folder is read-only"
+    elif shown:
         words = f"In JupyterLab, choose File, Open from Path, and type `{path.relative_to(root)}`."
     else:
-        title = f"{path.name} cannot lie beside this notebook: the folder is read-only"
         words = (
             f"It is `{path}`, which JupyterLab does not show. Open it in an editor of your own. "
             f"Or edit it here: run `%load {path}` in a new cell, put `%%writefile {path}` on top "

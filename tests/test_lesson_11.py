@@ -6,7 +6,7 @@ from repairs.repair import Repair
 
 import course
 from course.capstone import help as helping
-from course.capstone import judge, page, replay, working_copy
+from course.capstone import judge, page, working_copy
 from course.capstone.bugs import BUGS
 from course.capstone.edits import CATALOGUE, STOCK
 from course.capstone.judgement import FILES, Judgement
@@ -161,7 +161,7 @@ async def test_a_missing_file_and_one_that_is_no_text(tmp_path):
 @pytest.mark.anyio
 async def test_a_service_that_never_answers_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "PATIENCE", 0.3)
-    monkeypatch.setattr(replay, "BUDGET", 1.0)
+    monkeypatch.setattr(page, "IN_VAIN", 1.0)
     source = (
         "import asyncio\n"
         "async def app(scope, receive, send):\n"

@@ -14,14 +14,13 @@ import httpx
 
 from course.capstone.loading import Unusable, line_of, loaded
 from course.capstone.observed import Observed, arrived, held, opened_for
-from course.capstone.page import Page
+from course.capstone.page import Page, Patience
 from course.capstone.phases import Phases
 from course.capstone.schedule import Schedule
 from course.capstone.upstream import create_upstream
 from server.ledger import Ledger
 from server.local import LocalServer
 
-BUDGET = 10.0  # seconds that all answers together may take
 CLOSING = 1.0  # seconds that the FINs of a service that has stopped may take
 TICK = 0.02  # seconds
 
@@ -51,16 +50,16 @@ async def replay(path: Path, schedule: Schedule) -> Observed:
 async def _both_starts(
     path: Path, app: Any, upstream: LocalServer, schedule: Schedule, observed: Observed
 ) -> None:
-    ends = time.monotonic() + BUDGET
+    patience = Patience()
     with upstream.ledger.watch() as everything:
         async with _serving(path, app, observed) as client:
-            phases = Phases(Page(client, ends), upstream, schedule, observed)
+            phases = Phases(Page(client, patience), upstream, schedule, observed)
             with upstream.ledger.watch() as first_start:
                 await phases.first_start()
         observed.held = held(first_start.events)
         observed.left = await _left_open(upstream.ledger)
         async with _serving(path, app, observed) as client:
-            await Phases(Page(client, ends), upstream, schedule, observed).second_start()
+            await Phases(Page(client, patience), upstream, schedule, observed).second_start()
         observed.left = max(observed.left, await _left_open(upstream.ledger))
     observed.opened_for = opened_for(phases.load)
     observed.arrived = arrived(everything.events)

@@ -35,8 +35,8 @@ def test_the_picture_says_in_words_what_it_shows():
     )
     assert picture.png().startswith(b"\x89PNG")
     curve, _, point = picture.figure.axes[0].lines
-    assert (curve.get_xdata()[49], curve.get_ydata()[49]) == (0.5, 50)
-    assert (list(point.get_xdata()), list(point.get_ydata())) == ([0.9], [90])
+    assert (curve.get_xdata()[50], curve.get_ydata()[50]) == (0.5, 0.5)
+    assert (list(point.get_xdata()), list(point.get_ydata())) == ([0.9], [0.9])
     assert repr(ecdf_plot([1], xlabel="time (s)")).startswith("time (s): 1 values.")
 
 

@@ -4,10 +4,10 @@ ecdf_plot(seconds, xlabel="time to answer (s)", marks={"limit": 0.5})
 """
 
 import math
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from workbench.figures import OKABE_ITO, WIDTH, Picture, house_style, set_title
 
@@ -27,7 +27,8 @@ def quantile(values: Sequence[float], share: float) -> float:
     if not values or not 0 < share <= 1:
         raise ValueError(f"needs values and a share above 0, up to 1; got {share}")
     ordered = sorted(values)
-    # Rounded first: 0.07 times 100 is a little more than 7.
+    # Rounded first: 0.07 times 100 is a little more than 7. numpy.quantile with the method
+    # "inverted_cdf" does not round, and gives the 8th of 100 values.
     return ordered[max(1, math.ceil(round(share * len(ordered), 6))) - 1]
 
 
@@ -66,11 +67,11 @@ def ecdf_plot(
     words += [f"{share:.0%} up to {quantile(values, share):.2g}," for share in SHARES_SAID]
     words += [f"all up to {max(values):.2g}."]
     words += [f"Marked: {name} at {limit:.2g}, {above[name]}." for name, limit in marks.items()]
-    return Picture(_draw(sorted(values), xlabel, title, marks, above), " ".join(words))
+    return Picture(_draw(values, xlabel, title, marks, above), " ".join(words))
 
 
 def _draw(
-    ordered: Sequence[float],
+    values: Sequence[float],
     xlabel: str,
     title: str,
     marks: Mapping[str, float],
@@ -79,25 +80,25 @@ def _draw(
     with house_style():
         figure = Figure(figsize=(WIDTH, HEIGHT))
         axes = figure.subplots()
-        shares = [100 * (rank + 1) / len(ordered) for rank in range(len(ordered))]
-        axes.step(ordered, shares, where="post", color=OKABE_ITO["blue"], linewidth=2)
+        axes.ecdf(values, color=OKABE_ITO["blue"], linewidth=2)
         axes.set_xscale("log")
         for row, (name, limit) in enumerate(sorted(marks.items(), key=lambda mark: -mark[1])):
             axes.axvline(limit, color="black", linestyle="--", linewidth=1.5)
-            reached = 100 * bisect_right(ordered, limit) / len(ordered)
+            reached = 1 - share_above(values, limit)
             axes.plot(limit, reached, "o", color=OKABE_ITO["vermilion"], clip_on=False)
             axes.annotate(
                 f"{name}: {limit:.2g}\n{above[name]}",
-                (limit, 8 + 22 * row),
+                (limit, 0.08 + 0.22 * row),
                 xytext=(6, 0),
                 textcoords="offset points",
                 fontsize=10,
                 bbox=ON_WHITE,
             )
-        ends = [*ordered, *marks.values()]
+        ends = [*values, *marks.values()]
         axes.set_xlim(min(ends) / 1.1, max(ends) * 3)  # the right side has room for words
-        axes.set_ylim(0, 100)
+        axes.set_ylim(0, 1)
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=None))
         axes.set_xlabel(xlabel)
         axes.set_ylabel("share of requests (%)")
         axes.grid()

@@ -9,8 +9,6 @@ from course.claims import claims, verdict
 from course.exercises import check, open_solutions
 from course.verdict_page import verdict_page
 
-verdicts = verdict_page  # its name in lesson 11's first edition
-
 __all__ = [
     "check",
     "claims",
@@ -19,5 +17,4 @@ __all__ = [
     "solution",
     "verdict",
     "verdict_page",
-    "verdicts",
 ]

@@ -16,8 +16,6 @@ NOT_YET = {
     "04-stale-connections.ipynb",
     # 06
     "06-the-wrong-loop.ipynb",
-    # 07
-    "07-fix-1-client-per-call.ipynb",
     # 08
     "08-fix-2-shared-client.ipynb",
     # 09

@@ -133,6 +133,39 @@ async def leaves_the_client_open(url, article):
     return response.json()["price"]
 
 
+async def closes_in_a_task_that_nobody_awaits(url, article):
+    client = httpx.AsyncClient()
+    response = await client.get(f"{url}/price/{article}")
+    asyncio.create_task(client.aclose())  # noqa: RUF006
+    if response.status_code == 404:
+        return None
+    response.raise_for_status()
+    return response.json()["price"]
+
+
+async def looks_at_the_exception(url, article):
+    async with httpx.AsyncClient() as client:
+        try:
+            response = await client.get(f"{url}/price/{article}")
+            response.raise_for_status()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            raise
+        return response.json()["price"]
+
+
+async def raises_unless_it_is_a_success(url, article):
+    async with httpx.AsyncClient(base_url=url) as client:
+        response = await client.get(f"/price/{article}")
+    if response.is_success:
+        return response.json()["price"]
+    if response.status_code == 404:
+        return None
+    message = f"{response.status_code} for {article}"
+    raise httpx.HTTPStatusError(message, request=response.request, response=response)
+
+
 async def _price(request):
     match request.path_params["article"]:
         case "lamp":
@@ -178,6 +211,7 @@ async def check(attempt, server):
     try:
         with server.ledger.watch() as seen:
             price = await attempt(server.url, "lamp")
+            pending = attempt.pending
     finally:
         beside.cancel()
         state.loop_goes_on.set()
@@ -186,6 +220,12 @@ async def check(attempt, server):
         not still_open(seen),
         "The client is closed at the end.",
         happened="The call is over and its connection is open: nobody closed the client.",
+    )
+    expect(
+        not pending,
+        "The client is closed when the call is over: the closing is awaited.",
+        happened="The call was over, and a task still ran that nobody waited for: "
+        f"`{next(iter(pending), '')}`.",
     )
     expect(
         state.went_on,
@@ -236,7 +276,7 @@ async def _check_trouble(attempt, server, article, trouble):
     raise Wrong(
         expected,
         happened="It returned None: that says that there is no such article, and there is one."
-        if price is None and article == "chair"
+        if price is None
         else f"It returned `{price!r}`, as if the answer were a success.",
     )
 
@@ -265,7 +305,7 @@ EXERCISE = Exercise(
     wrong=[
         WrongAnswer(looks_for_404_only, "returned `0`, as if the answer were a success"),
         WrongAnswer(raises_before_it_looks, "before you call `raise_for_status()`"),
-        WrongAnswer(swallows_the_error, "there is no such article, and there is one"),
+        WrongAnswer(swallows_the_error, "503 with JSON.\nWhat happened: It returned None"),
         WrongAnswer(looks_for_server_errors, "the service answered 403"),
         WrongAnswer(takes_a_redirect_for_a_success, "took the body for JSON"),
         WrongAnswer(follows_the_redirect, "the redirect was followed"),
@@ -273,7 +313,9 @@ EXERCISE = Exercise(
         WrongAnswer(takes_zero_for_nothing, "In Python `0 or x` is x"),
         WrongAnswer(blocks_the_loop, "the call was a sync one"),
         WrongAnswer(leaves_the_client_open, "nobody closed the client"),
+        WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
     ],
+    right=[looks_at_the_exception, raises_unless_it_is_a_success],
     solution=solution,
     why="404 has a meaning of its own here. Every other answer that is no success raises, and only "
     "a success is read as data.",

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from server.local import LocalServer
-from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
+from workbench.checking.record import Exercise, WrongAnswer, expect
 
 USERS = ["anna", "ben", "cleo"]
 TOGETHER = 3.0  # seconds that the logins may take to arrive together
@@ -110,6 +110,42 @@ async def leaves_them_open(url, users):
         return (await client.get("/me")).json()
 
     return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def checks_no_names(url, users):
+    context = httpx.create_ssl_context()
+    context.check_hostname = False
+
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def trusts_nobody(url, users):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def the_system_s_context_in_a_group(url, users):
+    context = ssl.create_default_context()
+
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            (await client.get("/login", params={"user": user})).raise_for_status()
+            return (await client.get("/me")).json()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(visit(user)) for user in users]
+    return [task.result() for task in tasks]
 
 
 def serve():
@@ -213,6 +249,18 @@ async def check(attempt, server):
         "pretend to be the server.",
     )
     expect(
+        all(context.check_hostname for context in noted.contexts),
+        "Certificates are checked, and so is the name that they were made out for.",
+        happened="Your clients take any server's certificate for this server's: "
+        "`check_hostname` is off.",
+    )
+    expect(
+        all(context.cert_store_stats()["x509_ca"] for context in noted.contexts),
+        "The context knows authorities to trust.",
+        happened="Your clients know no authority, so no certificate would pass: nothing loaded "
+        "any into their context.",
+    )
+    expect(
         noted.loaded <= 1, "Certificates are loaded once, for all clients.", happened=_why(noted)
     )
     expect(
@@ -221,11 +269,7 @@ async def check(attempt, server):
         happened="They came one after another: the second was not there before the first had its "
         "answer.",
     )
-    expect(
-        not still_open(attempt.seen),
-        "Every client is closed at the end.",
-        happened=f"{len(still_open(attempt.seen))} connections are still open.",
-    )
+    await attempt.require_nothing_left()
 
 
 def _why(noted):
@@ -258,8 +302,11 @@ EXERCISE = Exercise(
         WrongAnswer(builds_them_in_threads, "3 times, in threads"),
         WrongAnswer(builds_them_all_first, "because you gave it none"),
         WrongAnswer(one_after_another, "They came one after another"),
-        WrongAnswer(leaves_them_open, "3 connections are still open"),
+        WrongAnswer(leaves_them_open, "3 connections were still open"),
+        WrongAnswer(checks_no_names, "`check_hostname` is off"),
+        WrongAnswer(trusts_nobody, "Your clients know no authority"),
     ],
+    right=[the_system_s_context_in_a_group],
     solution=solution,
     why="The context holds the certificates, the client holds the cookies and the connections: the "
     "one is shared, the other is not.",

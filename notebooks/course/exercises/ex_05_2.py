@@ -242,7 +242,7 @@ EXERCISE = Exercise(
         "In which queue do the calls wait? Who ends the wait there, and what does cancelling do?",
         "An `asyncio.Semaphore(limit)` lets `limit` tasks in at a time. All calls share one.",
         "`gather` raises at the first error, and the other calls go on. What waits for all of "
-        "them, and cancels them if one fails? Lesson 03 has it.",
+        "them, and cancels them if one fails? Lesson 05's product page is written with one.",
         "A request that is cancelled when it has just been connected costs its connection. So it "
         "runs in a task of its own: `asyncio.shield` keeps it from being cancelled, and `finally` "
         "waits for its end, before the semaphore's place is given back.",

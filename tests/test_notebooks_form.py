@@ -20,7 +20,6 @@ NOT_YET = {
     "08-fix-2-shared-client.ipynb",
     # 09
     "09-fix-3-fastapi-dependency.ipynb",
-    # 10
 }
 
 

@@ -1,0 +1,26 @@
+"""The settings that the course brings for JupyterLab: they arrive, and JupyterLab knows them."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = json.loads((ROOT / "notebooks/workbench/jupyterlab.json").read_text(encoding="utf-8"))
+SCHEMAS = Path(sys.prefix, "share/jupyter/lab/schemas")
+
+
+def test_they_are_installed_with_the_course():
+    installed = Path(sys.prefix, "etc/jupyter/labconfig/default_setting_overrides.json")
+    assert json.loads(installed.read_text(encoding="utf-8")) == SETTINGS
+
+
+@pytest.mark.parametrize("plugin", SETTINGS)
+def test_jupyterlab_has_each_setting(plugin):
+    package, name = plugin.split(":")
+    schema = json.loads((SCHEMAS / package / f"{name}.json").read_text(encoding="utf-8"))
+    for setting, value in SETTINGS[plugin].items():
+        known = schema["properties"][setting]
+        # News has no type of its own, but a list of words.
+        assert type(value) is type(known["default"]), setting

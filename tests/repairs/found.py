@@ -72,7 +72,7 @@ FOUND = [
             (STOCK_DEADLINE, STOCK_DEADLINE + "        PLACES,\n"),
         ),
         ("requests lost after a restart", "wrong statuses"),
-        "is bound to a different event loop",
+        "belongs to its event loop",
     ),
     Repair(
         "a queue in front of the deadline",
@@ -82,13 +82,13 @@ FOUND = [
             (STOCK_DEADLINE, "        app.state.places,\n" + STOCK_DEADLINE),
         ),
         ("longest answer",),
-        "504, but late",
+        "a deadline counts that",
     ),
     Repair(
         "redirects followed",
         ((CLIENT, f"{CLIENT}, follow_redirects=True"),),
         ("wrong statuses",),
-        "1 x GET /catalogue: 200, where 502 was right",
+        "led to a page for people",
     ),
     Repair(
         "a refused catalogue left open",
@@ -141,7 +141,7 @@ FOUND = [
         "a longer deadline",
         (("ANSWER_WITHIN = 0.9", "ANSWER_WITHIN = 1.5"),),
         ("longest answer",),
-        "504, but late",
+        "1 x POST /orders/N: 504, but late",
     ),
     Repair(
         "a deadline for the head alone",
@@ -172,7 +172,7 @@ FOUND = [
             ),
         ),
         ("wrong statuses",),
-        "which is no catalogue",
+        "A 302 is no error to httpx",
     ),
     Repair(
         "a catalogue without a deadline",

@@ -65,7 +65,7 @@ ONCE_CORRECT = [
             ),
         ),
         ("wrong statuses",),
-        "on its way before the stock system had answered",
+        "on its way before the stock system answered",
     ),
     Repair(
         "a module's client, closed by the lifespan",
@@ -87,6 +87,6 @@ ONCE_CORRECT = [
             ),
         ),
         ("requests lost after a restart", "wrong statuses"),
-        "Cannot send a request, as the client has been closed.",
+        "closed something that the second needs",
     ),
 ]

@@ -1,8 +1,13 @@
 """A repair of the storefront: edits of the one text, `services/storefront.py`."""
 
+import asyncio
+import contextlib
+import io
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from course.capstone import judge
 from course.capstone.edits import SOLUTION, Edit, edited
 
 
@@ -32,3 +37,21 @@ def endpoint(name: str, text: str) -> str:
     """Return the source of an endpoint, from its decorator to its end."""
     start = text.rindex("@app.", 0, text.index(f"async def {name}("))
     return text[start:].split("\n\n\n")[0].rstrip("\n")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the judge said of a repair, as it comes out of another process."""
+
+    outcome: str
+    failed: tuple[str, ...]
+    seen: dict[str, str]
+    report: str
+
+
+def judged(repair: Repair, seed: int) -> Judged:
+    """Judge a repair, by the schedule of a seed."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        judgement = asyncio.run(judge(repair.write(Path(folder)), seed))
+    seen = {line.looked_at: line.seen for line in judgement.lines}
+    return Judged(judgement.outcome, tuple(judgement.failed), seen, repr(judgement))

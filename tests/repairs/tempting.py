@@ -44,7 +44,7 @@ TEMPTING = [
             (CLIENT, f"{CLIENT}, transport=httpx.AsyncHTTPTransport(retries=3, limits=LIMITS)"),
         ),
         ("requests lost after a pause",),
-        "x GET /products/N: 502",
+        "requests lost after a pause     4 of 4",
     ),
     Repair(
         "errors swallowed",
@@ -80,7 +80,7 @@ TEMPTING = [
         (
             (
                 DELIVERY,
-                "    async with httpx.AsyncClient(base_url=STOCK_SYSTEM) as client:\n"
+                f"    async with {OWN} as client:\n"
                 '        asked = asyncio.create_task(client.get(f"/delivery/{number}"))\n'
                 "    response = await asked\n",
             ),
@@ -92,7 +92,7 @@ TEMPTING = [
         "500 for everything",
         (("status_code=502)", "status_code=500)"), ("status_code=504)", "status_code=500)")),
         ("wrong statuses",),
-        "1 x POST /orders/N: 500",
+        '1 x POST /orders/N: 500 {"detail"',
     ),
     Repair(
         "502 for everything",
@@ -157,7 +157,7 @@ TEMPTING = [
         "a small pool",
         (("max_connections=10,", "max_connections=4,"), ("pool=0.5", "pool=0.3")),
         ("requests lost beside slow ones", "wrong statuses"),
-        "2 x GET /products/N: 503",
+        "x GET /products/N: 503",
     ),
     Repair(
         "an order in a task that nobody awaits",

@@ -36,7 +36,7 @@ def lines_of(observed: Observed) -> list[Line]:
     """Return the table of a replay."""
     return [
         _lost(observed, "under load", ("burst", "mixed", "crowd"), "03", _one_at_a_time),
-        _lost(observed, "beside slow ones", ("beside",), "05"),
+        _lost(observed, "beside slow ones", ("beside", "resting"), "05"),
         _lost(observed, "after a pause", (AFTER_PAUSE,), "04", _which_of_the_pause),
         _lost(observed, "after misses", ("misses", "last_burst"), "05"),
         _lost(observed, "after a restart", ("second_crowd", "second_start"), "06", _restarted),
@@ -73,7 +73,7 @@ def _lost(
         lesson,
         not failures,
         failures,
-        by_stall={answer.status for answer in lost} <= {None, 503, 504},
+        by_stall=bool(lost) and {answer.status for answer in lost} <= {None, 503, 504},
     )
 
 
@@ -104,7 +104,12 @@ def _which_of_the_pause(observed: Observed, calls: Sequence[Answer]) -> Iterable
 def _restarted(observed: Observed, calls: Sequence[Answer]) -> Iterable[str]:
     before = observed.of(("burst", "mixed", "crowd"))
     if all(each.right for each in before) and not all(each.right for each in calls):
-        yield "The first start went on well. What belonged to it is closed, or on another loop."
+        of_a_loop = any("event loop" in observed.raised.get(each.call.path, "") for each in calls)
+        yield (
+            "The first start went well, and something here belongs to its event loop."
+            if of_a_loop
+            else "The first start went well, and closed something that the second needs."
+        )
 
 
 def _wrong_statuses(observed: Observed) -> Line:
@@ -135,10 +140,14 @@ def _wrong_statuses(observed: Observed) -> Line:
     told = {answer.status for answer in wrong} | {streamed.status for _, streamed in untold}
     if any(answer.status < 400 for answer in wrong):
         failures.append("Nothing was right, and the page was told that all is well.")
-    if any(streamed.status == 200 for streamed in observed.catalogues["/status?code=503"]):
-        failures.append("The catalogue's 200 was on its way before the stock system had answered.")
-    elif any(streamed.status == 200 for streamed in observed.catalogues["/moved"]):
+    [refused], [moved] = observed.catalogues["/status?code=503"], observed.catalogues["/moved"]
+    if refused.status == 200:
+        if refused.cut:
+            failures.append("The catalogue's 200 was on its way before the stock system answered.")
+    elif moved.status == 200 and moved.body:
         failures.append("The stock system's 302 led to a page for people, which is no catalogue.")
+    elif moved.status == 200:
+        failures.append("A 302 is no error to httpx, and no catalogue either.")
     if 500 in told:
         failures.append("500 says that the storefront is broken. It was the stock system.")
     if any({answer.status, answer.call.expected} == {502, 504} for answer in wrong):
@@ -181,6 +190,8 @@ def _longest(observed: Observed) -> Line:
             f"In time: {_paths(k for k in slow if not slow[k])}. "
             f"Not in time: {_paths(k for k in slow if slow[k])}."
         )
+    elif late and not any(slow.values()):
+        failures.append("Late are those that had to wait for a connection: a deadline counts that.")
     waited = any(each.status is None for each in (*late, *late_catalogues))
     seen = f"more than {PATIENCE:.1f} s" if waited else f"{longest:.1f} s"
     return Line(
@@ -219,13 +230,11 @@ def _streamed(observed: Observed) -> Line:
     elif broken.status == 200 and not broken.cut:
         seen = "whole, though it was not"
         failures = [
-            "The stock system broke off in the middle, and the page took what it had for all."
+            "The service raised, and something around it ended the answer as if all were well: "
+            '`@app.middleware("http")` does.'
+            if "/catalogue" in observed.raised
+            else "The stock system broke off in the middle, and the page took what it had for all."
         ]
-        if "/catalogue" in observed.raised:
-            failures.append(
-                "The service raised, and something around it ended the answer as if all were well: "
-                '`@app.middleware("http")` does.'
-            )
     elif broken.endless:
         seen = "no end"
         failures = ["The stock system broke off in the middle, and the page still waits."]

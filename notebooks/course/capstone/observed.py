@@ -53,7 +53,7 @@ class Observed:
     held: by what was asked last, connections at the end whose last answer was none or an error.
     arrived: how often each order arrived at the stock system. cookies: paths of requests with one.
     left: connections that were open after the service had stopped. stopped: whether it did.
-    stalled: seconds, the longest time that the judge's own event loop did not get to run.
+    stalled: seconds, the longest time by which the judge itself came too late.
     """
 
     answers: dict[str, list[Answer]] = field(default_factory=dict)

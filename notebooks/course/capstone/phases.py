@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from course.capstone.observed import Observed
+from course.capstone.observed import Answer, Observed
 from course.capstone.page import Page
 from course.capstone.schedule import AFTER_PAUSE, ALLOWED, Call, Schedule
 from course.capstone.upstream import CLOSES_AFTER, LATE
 from server.ledger import Event, clock
 from server.local import LocalServer
 
-GATHERING = 0.5  # seconds that a burst may take to arrive; less than an answer may
+FIRST = 2.0  # seconds that the first call of a burst may take to arrive
+STILL = 0.5  # seconds without a new call, after which no more are expected
+ARRIVING = 0.5  # seconds that slow calls may take to arrive; less than an answer may
+HELD = 0.4  # seconds for which a crowd is held, on a machine that is not too slow for it
 ONE_MORE = 0.2  # seconds in which a connection too many shows
 LONGEST = 1.4  # seconds; the storefront promises one
 JUST_BEFORE = CLOSES_AFTER + 0.03  # seconds; the stock system has closed, and 1.0 s are not over
@@ -81,8 +84,8 @@ class Phases:
         streamed = await self.page.stream(begun, leave=leave)
         self.observed.catalogues.setdefault("left" if leave else played, []).append(streamed)
 
-    def note(self, phase: str, answers) -> None:
-        self.observed.answers.setdefault(phase, []).extend(answers)
+    def note(self, phase: str, answers: Iterable[Answer]) -> None:
+        self.observed.answers[phase] = list(answers)
 
     # The phases
 
@@ -91,25 +94,32 @@ class Phases:
         self.gates.close(gate)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.at_once(gate, calls))
-            with contextlib.suppress(TimeoutError):
-                await self.gates.reached(gate, len(calls), timeout=GATHERING)
+            await self.gathered(gate, len(calls))
             self.observed.gathered = max(self.observed.gathered, self.gates.waiting(gate))
             self.gates.open(gate)
+
+    async def gathered(self, gate: str, count: int) -> None:
+        """Wait until so many calls stand at a gate, or none has come for a while."""
+        waiting, since = 0, time.monotonic()
+        while waiting < count and time.monotonic() - since < (STILL if waiting else FIRST):
+            await asyncio.sleep(0.002)
+            if self.gates.waiting(gate) > waiting:
+                waiting, since = self.gates.waiting(gate), time.monotonic()
 
     async def crowd(self, gate: str, calls: Sequence[Call], others: int = 0) -> None:
         """Make more calls at once than there are connections, and count those.
 
         others: connections that are in use already.
         """
+        began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.at_once(gate, calls))
-            with contextlib.suppress(TimeoutError):
-                await self.gates.reached(gate, ALLOWED - others, timeout=GATHERING)
-                await self.gates.reached(gate, ALLOWED - others + 1, timeout=ONE_MORE)
-                await asyncio.sleep(ONE_MORE)
+            await self.gathered(gate, ALLOWED - others)
+            await asyncio.sleep(ONE_MORE)
             count = await asyncio.to_thread(self.open_now) - self.open_before
             self.observed.at_once = max(self.observed.at_once, count)
             self.gates.open(gate)
+            self.observed.stalled = max(self.observed.stalled, time.monotonic() - began - HELD)
 
     async def crowd_beside_catalogue(self) -> None:
         """While half of the catalogue is on its way."""
@@ -147,25 +157,26 @@ class Phases:
             self.gates.open(LATE)
 
     async def arrival(self, paths: set[str]) -> None:
-        """Wait until these were asked of the stock system, or `GATHERING` is over."""
+        """Wait until these were asked of the stock system, or `ARRIVING` is over."""
         with self.upstream.ledger.watch() as seen:
 
             def arrived(ledger) -> bool:
                 return paths <= {event.path for event in seen.events}
 
             with contextlib.suppress(TimeoutError):
-                await asyncio.to_thread(self.upstream.ledger.wait_until, arrived, GATHERING)
+                await asyncio.to_thread(self.upstream.ledger.wait_until, arrived, ARRIVING)
 
     async def pause(self) -> None:
         """Connections are idle for as long as the stock system allows, and for longer.
 
-        Beside them, a catalogue that takes its time. The pause is tried again where the machine
-        made it too long to tell.
+        Beside them, a catalogue that takes its time. The pause is tried again where nothing was
+        lost and the machine made it too long to tell.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self.stream("/parts"))
             for calls in self.plan.after_pause:
-                if await self.rest_and_ask(calls):
+                in_time = await self.rest_and_ask(calls)
+                if in_time or not all(each.right for each in self.observed.answers[AFTER_PAUSE]):
                     break
 
     async def rest_and_ask(self, calls: Sequence[Call]) -> bool:

@@ -7,7 +7,9 @@ from typing import Any
 from course.capstone.upstream import DRIP, GATE, UNKNOWN, about
 
 AT_ONCE = 4  # calls of a burst
-CROWD = 12  # calls of a crowd: more than the stock system allows connections
+CROWD = 12  # calls of a crowd: more than connections are allowed
+# First those for which a service may have much to compute: the others would wait for it.
+OF_ALL_KINDS = {"delivery": 3, "products": 5, "stock": 4}
 ALLOWED = 10  # connections
 MISSES = 8  # with two failures of `STOCK_FAULTS` as many as connections are allowed
 PAUSES = 3  # times that a pause is tried until it has the length that it should
@@ -112,9 +114,12 @@ def make_schedule(seed: int) -> Schedule:
     def calls(kind: str, count: int, expected: int = 200) -> list[Call]:
         return [Call(kind, next(numbers), expected) for _ in range(count)]
 
-    def crowd(expected: int = 200) -> list[Call]:
-        kinds = ("products", "delivery", "stock") * (CROWD // 3)
-        return [Call(kind, next(numbers), expected, NO_CONNECTION) for kind in kinds]
+    def crowd(kinds: dict[str, int], expected: int = 200) -> list[Call]:
+        return [
+            Call(kind, next(numbers), expected, NO_CONNECTION)
+            for kind, count in kinds.items()
+            for _ in range(count)
+        ]
 
     mixed = [
         *(calls("products", 6) + calls("delivery", 8) + calls("stock", 4)),
@@ -126,7 +131,7 @@ def make_schedule(seed: int) -> Schedule:
     schedule = Schedule(
         burst=calls("products", AT_ONCE),
         mixed=mixed,
-        crowd=crowd(),
+        crowd=crowd(OF_ALL_KINDS),
         faulty=[call for call, _ in broken],
         slow=[calls(kind, 1, 504)[0] for kind in SLOW],
         beside=calls("products", 2),
@@ -135,9 +140,9 @@ def make_schedule(seed: int) -> Schedule:
         stock_faults=calls("stock", len(STOCK_FAULTS), 502),
         misses=[Call("stock", number, 404) for number in chance.sample(UNKNOWN, MISSES)],
         last_burst=calls("products", AT_ONCE - 1) + calls("stock", 1),
-        second_crowd=crowd(),
+        second_crowd=crowd(OF_ALL_KINDS),
         second_start=calls("products", 1) + calls("orders", 1, 201) + calls("stock", 1),
-        flood=crowd(504),
+        flood=crowd({"products": 6, "stock": 6}, 504),
     )
     schedule.script |= {call.path: played for call, played in broken}
     schedule.script |= {

@@ -8,9 +8,12 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 from repairs.found import FOUND
 from repairs.once_correct import ONCE_CORRECT
+from repairs.one_left import ONE_LEFT
 from repairs.repair import judged
 from repairs.right import RIGHT
 from repairs.tempting import TEMPTING
+
+from course.capstone.bugs import BUGS
 
 WRONG = [*ONCE_CORRECT, *TEMPTING, *FOUND]
 # Those with the same mistake in them.
@@ -37,7 +40,7 @@ def asks(item):
 
 
 def each(chosen):
-    return [(n, repair) for n, repair in enumerate([*RIGHT, *WRONG]) if repair in chosen]
+    return [(n, repair) for n, repair in enumerate([*RIGHT, *WRONG, *ONE_LEFT]) if repair in chosen]
 
 
 @pytest.mark.parametrize("repair", RIGHT, ids=lambda repair: repair.name)
@@ -53,6 +56,21 @@ def test_wrong_repairs_are_refused(repair, judgements):
     assert judgement.outcome == "wrong"
     assert judgement.failed == repair.red, judgement.report
     assert repair.says in judgement.report
-    like = {name for name, other in judgements.items() if other.failed == repair.red}
+    like = {
+        each.name
+        for each in WRONG
+        if getattr(judgements.get(each.name), "failed", ()) == repair.red
+    }
     also = {name for name in like if repair.says in judgements[name].report}
     assert also - ALSO.get(repair.name, set()) == {repair.name}
+
+
+@pytest.mark.parametrize(
+    ("repair", "bug"),
+    list(zip(ONE_LEFT, BUGS[: len(ONE_LEFT)], strict=True)),
+    ids=[repair.name for repair in ONE_LEFT],
+)
+def test_each_bug_shows_in_the_lines_that_its_hints_are_for(repair, bug, judgements):
+    judgement = judgements[repair.name]
+    assert judgement.failed
+    assert set(judgement.failed) <= set(bug.shows_in)

@@ -86,7 +86,7 @@ TEMPTING = [
             ),
         ),
         ("requests lost under load", "requests lost after a restart", "wrong statuses"),
-        "12 x GET /delivery/N: 500",
+        "11 x GET /delivery/N: 500",
     ),
     Repair(
         "500 for everything",

@@ -18,8 +18,6 @@ NOT_YET = {
     "06-the-wrong-loop.ipynb",
     # 08
     "08-fix-2-shared-client.ipynb",
-    # 09
-    "09-fix-3-fastapi-dependency.ipynb",
 }
 
 

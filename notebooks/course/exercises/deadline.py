@@ -44,19 +44,14 @@ async def _check_in_time(attempt, server, client):
     client.event_hooks = {"request": [note]}
     limits = client.timeout
     with server.ledger.watch() as seen:
-        running = asyncio.create_task(attempt(client, server.url + "/bytes?size=3", 30))
-        await asyncio.wait([running], timeout=PATIENCE)
-        late = not running.done()
-        running.cancel()
-        [text] = await asyncio.gather(running, return_exceptions=True)
+        answering = await _patiently(attempt(client, server.url + "/bytes?size=3", 30))
     expect(
-        not late,
+        not answering.cancelled(),
         "The text of an answer that is in time, as soon as it is there.",
         happened=f"The answer came at once, and your function still waited after {PATIENCE} s.",
         seen=seen,
     )
-    if isinstance(text, Exception):
-        raise text
+    text = answering.result()
     expect(seen.requests, "A GET of the url.", happened=f"No request was made; {text!r} came back.")
     client.event_hooks = {}
     expect(
@@ -76,6 +71,23 @@ async def _check_in_time(attempt, server, client):
         happened=f"It returned `{text!r}` for an answer of three bytes.",
         seen=seen,
     )
+    expected = "The text of an answer that takes 0.6 s, with `seconds=30`."
+    slowly = await _patiently(attempt(client, server.url + "/drip?pieces=4&gap=0.2", 30))
+    expect(
+        not slowly.cancelled(), expected, happened=f"It still waited after {PATIENCE} s, in vain."
+    )
+    text = slowly.result()
+    expect(text == "xxxx", expected, happened=f"It returned `{text!r}`.")
+
+
+async def _patiently(call):
+    """Run a call, but cancel it when patience is over; return its task, which has ended."""
+    running = asyncio.create_task(call)
+    done, _ = await asyncio.wait([running], timeout=PATIENCE)
+    if not done:
+        running.cancel()
+        await asyncio.wait([running])
+    return running
 
 
 async def _check_late(attempt, server, client):
@@ -129,24 +141,20 @@ async def _require_free(server, client, ended):
 async def _require_none(call, what, why):
     """Require that the call returns None before anyone loses patience."""
     expected = f"None after {SECONDS} s, for {what}."
-    running = asyncio.create_task(call)
-    await asyncio.wait([running], timeout=PATIENCE)
-    late = not running.done()
-    running.cancel()
-    [result] = await asyncio.gather(running, return_exceptions=True)
+    running = await _patiently(call)
     expect(
-        not late,
+        not running.cancelled(),
         expected,
         happened=f"Your function was still waiting after {PATIENCE} s. {why}",
     )
+    raised = running.exception()
     expect(
-        not isinstance(result, TimeoutError),
+        not isinstance(raised, TimeoutError),
         expected,
-        happened=f"`{result!r}` came out of your function. `asyncio.timeout` raises Python's "
+        happened=f"`{raised!r}` came out of your function. `asyncio.timeout` raises Python's "
         "TimeoutError, and that is no httpx exception.",
     )
-    if isinstance(result, BaseException):
-        raise result
+    result = running.result()
     expect(result is None, expected, happened=f"It returned `{result!r}`.")
 
 
@@ -210,6 +218,6 @@ async def _check_the_client_s_limit(attempt, server, context):
         text is None and not early,
         f"A client with `read=0.3`, a silent server, `seconds={LONGER}`: its ReadTimeout comes "
         "through.",
-        happened=f"It returned `{text!r}` before {LONGER} s had passed. Your function took the "
-        "client's ReadTimeout for the end of its own time.",
+        happened=f"It returned `{text!r}` before {LONGER} s had passed. The client's ReadTimeout "
+        "was raised meanwhile, and did not come through.",
     )

@@ -65,7 +65,11 @@ async def check(attempt, server):
 def _check_limits(timeout, connect, rest):
     expected = f"`make_timeout({connect}, {rest})` limits connecting to {connect} s and each of "
     expected += f"the other three waits to {rest} s."
-    expect(timeout is not None, expected, happened="It returned None: no `return` was reached.")
+    expect(
+        timeout is not None,
+        expected,
+        happened="It returned None, as a function does that reaches no `return`.",
+    )
     expect(
         isinstance(timeout, httpx.Timeout),
         expected,
@@ -118,7 +122,7 @@ EXERCISE = Exercise(
         WrongAnswer(a_dictionary, "a value of type `dict`"),
         WrongAnswer(the_numbers_of_the_article, "that your function was not given"),
         WrongAnswer(the_smaller_number_connects, "connecting may take 3.0 s"),
-        WrongAnswer(forgets_the_return, "no `return` was reached"),
+        WrongAnswer(forgets_the_return, "that reaches no `return`"),
     ],
     solution=solution,
     why="The default is for three of the limits, and `connect=` overrides it for the fourth. To "

@@ -188,6 +188,24 @@ async def closes_the_client(client, url, seconds):
     return response.text
 
 
+async def gives_a_number_of_its_own(client, url, seconds):
+    try:
+        async with asyncio.timeout(0.3):
+            response = await client.get(url)
+    except TimeoutError:
+        return None
+    return response.text
+
+
+async def returns_the_exception(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.get(url)
+    except TimeoutError as error:
+        return error
+    return response.text
+
+
 async def returns_nothing(client, url, seconds):
     return None
 
@@ -255,7 +273,7 @@ EXERCISE = Exercise(
             catches_everything, "returned `None`, as if it had been too slow. ConnectError"
         ),
         WrongAnswer(returns_a_part, "which is a part of the answer"),
-        WrongAnswer(takes_every_timeout, "client's ReadTimeout for the end of its own time"),
+        WrongAnswer(takes_every_timeout, "The client's ReadTimeout was raised meanwhile"),
         WrongAnswer(catches_oserror, "could not write its log"),
         WrongAnswer(takes_a_cancellation_for_its_own, "The caller's task was cancelled"),
         WrongAnswer(forgets_its_task_when_cancelled, "Your function has been cancelled, but its"),
@@ -264,6 +282,8 @@ EXERCISE = Exercise(
         WrongAnswer(with_a_client_of_its_own, "it did not come from that client"),
         WrongAnswer(changes_the_client, "for every later request"),
         WrongAnswer(closes_the_client, "and the client is closed"),
+        WrongAnswer(gives_a_number_of_its_own, "that takes 0.6 s, with `seconds=30`"),
+        WrongAnswer(returns_the_exception, "It returned `TimeoutError()`"),
         WrongAnswer(returns_nothing, "No request was made"),
     ],
     solution=solution,

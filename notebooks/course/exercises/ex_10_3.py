@@ -233,7 +233,7 @@ async def check(attempt, server):
         expect(
             answer is not None,
             expected,
-            happened="It returned None: no `return` was reached.",
+            happened="It returned None, as a function does that reaches no `return`.",
         )
         expect(
             bool(answer) == case.expected,
@@ -327,7 +327,7 @@ EXERCISE = Exercise(
         WrongAnswer(by_the_method_of_the_error, "the GET after it failed"),
         WrongAnswer(does_not_look_for_redirects, "What was not sent is the GET"),
         WrongAnswer(only_without_redirects, "it was redirected, and twice does no harm"),
-        WrongAnswer(no_answer, "no `return` was reached"),
+        WrongAnswer(no_answer, "that reaches no `return`"),
     ],
     solution=solution,
     why="A request that was not sent was not carried out, as long as it is the call's own and not "

@@ -14,8 +14,6 @@ NOT_YET = {
     "03-closed-too-early.ipynb",
     # 04
     "04-stale-connections.ipynb",
-    # 06
-    "06-the-wrong-loop.ipynb",
     # 08
     "08-fix-2-shared-client.ipynb",
 }

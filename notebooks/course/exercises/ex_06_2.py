@@ -1,22 +1,22 @@
 """A client for each event loop, for a library that does not know who runs it."""
 
 import asyncio
-import contextlib
 import functools
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
+from course.exercises.get_client_trial import check
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 def make_get_client():
     """Return a function get_client() that gives the client of the running event loop.
 
     It gives an open httpx.AsyncClient: in one loop always the same, in another loop another. Who
-    runs the loop may close it, or forget to.
+    runs a loop may close its client, or forget to: a loop that is closed keeps no connection open
+    once get_client() is called again.
     """
     client = httpx.AsyncClient()
 
@@ -30,17 +30,59 @@ def solution():
     """Return a function get_client() that gives the client of the running event loop.
 
     It gives an open httpx.AsyncClient: in one loop always the same, in another loop another. Who
-    runs the loop may close it, or forget to.
+    runs a loop may close its client, or forget to: a loop that is closed keeps no connection open
+    once get_client() is called again.
     """
-    clients = weakref.WeakKeyDictionary()
+    clients = {}
 
     def get_client():
+        for loop in list(clients):
+            if loop.is_closed():
+                del clients[loop]  # too late for `aclose()`; Python frees the sockets
         loop = asyncio.get_running_loop()
-        if loop not in clients:
+        if loop not in clients or clients[loop].is_closed:
             clients[loop] = httpx.AsyncClient()
         return clients[loop]
 
     return get_client
+
+
+# Right, too
+
+
+def keeps_it_at_the_loop():
+    def get_client():
+        loop = asyncio.get_running_loop()
+        client = getattr(loop, "client", None)
+        if client is None or client.is_closed:
+            client = loop.client = httpx.AsyncClient()
+        return client
+
+    return get_client
+
+
+class RebuildsTheRegistry:
+    """A class whose instances are called."""
+
+    def __init__(self):
+        self.clients = []
+
+    def __call__(self):
+        running = asyncio.get_running_loop()
+        self.clients = [
+            (loop, client)
+            for loop, client in self.clients
+            if not loop.is_closed() and not client.is_closed
+        ]
+        for loop, client in self.clients:
+            if loop is running:
+                return client
+        client = httpx.AsyncClient()
+        self.clients.append((running, client))
+        return client
+
+
+# Wrong
 
 
 def makes_it_on_first_use():
@@ -67,7 +109,7 @@ def makes_one_for_each_thread():
     local = threading.local()
 
     def get_client():
-        if not hasattr(local, "client"):
+        if not hasattr(local, "client") or local.client.is_closed:
             local.client = httpx.AsyncClient()
         return local.client
 
@@ -81,79 +123,62 @@ def makes_one_for_each_call():
     return get_client
 
 
-def keeps_nothing_alive():
-    client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
+def makes_one_for_each_task():
+    clients = weakref.WeakKeyDictionary()
 
     def get_client():
+        return clients.setdefault(asyncio.current_task(), httpx.AsyncClient())
+
+    return get_client
+
+
+def remembers_the_last_loop():
+    last, client = None, None
+
+    def get_client():
+        nonlocal last, client
+        if asyncio.get_running_loop() is not last:
+            last, client = asyncio.get_running_loop(), httpx.AsyncClient()
         return client
 
     return get_client
 
 
-async def check(attempt, server):
-    get_client = attempt()
-    await asyncio.to_thread(_two_programs, get_client, server.url + "/echo")
-    await attempt.settle()
-    expect(
-        attempt.seen.connections == 2,
-        "Two event loops, with two requests in each: two connections.",
-        happened=f"There were {attempt.seen.connections}.",
-    )
+def hands_out_a_closed_one():
+    clients = {}
+
+    def get_client():
+        for loop in list(clients):
+            if loop.is_closed():
+                del clients[loop]
+        return clients.setdefault(asyncio.get_running_loop(), httpx.AsyncClient())
+
+    return get_client
 
 
-def _two_programs(get_client, url):
-    """Use the client in two event loops, one after the other in the same thread."""
+def trusts_a_weak_dictionary():
+    clients = weakref.WeakKeyDictionary()
 
-    async def program(earlier=None):
-        client, same = get_client(), get_client()
-        expect(
-            isinstance(client, httpx.AsyncClient),
-            "An `httpx.AsyncClient`.",
-            happened=f"`get_client()` returned an object of type `{type(client).__name__}`.",
-        )
-        expect(
-            client is same,
-            "In one event loop always the same client.",
-            happened="Two calls in one loop gave two clients, so there is no reuse, and nobody "
-            "knows which of them to close.",
-        )
-        if client is earlier:
-            return client
-        await client.get(url)
-        await client.get(url)
-        if earlier is not None:
-            await client.aclose()
+    def get_client():
+        loop = asyncio.get_running_loop()
+        if loop not in clients or clients[loop].is_closed:
+            clients[loop] = httpx.AsyncClient()
+        return clients[loop]
+
+    return get_client
+
+
+def makes_it_with_async_def():
+    client = httpx.AsyncClient()
+
+    async def get_client():
         return client
 
-    first = asyncio.run(program())
-    if asyncio.run(program(first)) is first:
-        raise Wrong(
-            "Another client in another event loop.",
-            happened=f"The second loop was given the client of the first. {_why(get_client)}",
-        )
+    return get_client
 
 
-def _why(get_client):
-    """Say what this answer goes by, found out by trying."""
-
-    async def call():
-        return get_client()
-
-    client = asyncio.run(call())
-    with ThreadPoolExecutor(1) as another_thread:
-        if another_thread.submit(asyncio.run, call()).result() is not client:
-            return "There is one for each thread, and a thread can run one loop after another."
-    # The client's own loop is gone, so closing it may fail; it is marked as closed all the same.
-    with contextlib.suppress(RuntimeError):
-        asyncio.run(client.aclose())
-    if asyncio.run(call()) is not client:
-        return (
-            "There is a new one once the old one `is_closed`, but a client does not notice that "
-            "its loop has ended."
-        )
-    if client._transport._pool._max_keepalive_connections == 0:  # there is no public way to ask
-        return "It keeps no connection alive, so nothing fails, and nothing is reused in any loop."
-    return "There is one for the whole process."
+def returns_the_client():
+    return httpx.AsyncClient()
 
 
 EXERCISE = Exercise(
@@ -163,19 +188,28 @@ EXERCISE = Exercise(
     "script with many `asyncio.run(...)`. Repair `make_get_client`.",
     starter=make_get_client,
     hints=[
-        "What has to be the key by which a client is found again?",
-        "`asyncio.get_running_loop()` gives the loop. A dictionary from loop to client will do.",
-        "`weakref.WeakKeyDictionary` forgets a loop that nobody refers to any more. (An open "
-        "connection refers to its loop. One that is never closed keeps it.)",
+        "By which key has a client to be found again? `asyncio.get_running_loop()` gives it.",
+        "A client that somebody has closed says so: `client.is_closed`.",
+        "A dictionary from loop to client will do. It keeps them all, and a "
+        "`weakref.WeakKeyDictionary` does so, too: an open connection refers to its loop. So at "
+        "each call, drop what belongs to a loop that `is_closed()`.",
     ],
     wrong=[
-        WrongAnswer(makes_it_on_first_use, "one for the whole process"),
+        WrongAnswer(makes_it_on_first_use, "one for the whole process, closed"),
         WrongAnswer(makes_another_once_it_is_closed, "a client does not notice"),
         WrongAnswer(makes_one_for_each_thread, "one for each thread"),
-        WrongAnswer(makes_one_for_each_call, "Two calls in one loop gave two clients"),
-        WrongAnswer(keeps_nothing_alive, "It keeps no connection alive"),
+        WrongAnswer(makes_one_for_each_call, "Two calls in one task gave two clients"),
+        WrongAnswer(makes_one_for_each_task, "Two tasks of one loop were given two clients"),
+        WrongAnswer(remembers_the_last_loop, "when its turn came again"),
+        WrongAnswer(trusts_a_weak_dictionary, "whoever keeps the client keeps the loop"),
+        WrongAnswer(hands_out_a_closed_one, "returned a client that is closed"),
+        WrongAnswer(makes_it_with_async_def, "an object of type `coroutine`"),
+        WrongAnswer(returns_the_client, "which cannot be called"),
     ],
+    right=[keeps_it_at_the_loop, RebuildsTheRegistry],
     solution=solution,
-    why="A connection belongs to an event loop, so the loop is what a client is to be found by.",
+    why="A connection belongs to an event loop, so a client is found by the loop itself. A client "
+    "whose loop is closed can no longer be closed in order; dropping it lets Python free its "
+    "sockets.",
     check=check,
 )

@@ -1,0 +1,155 @@
+"""The check of exercise 06-1: jobs in one loop, over one connection, with nothing left."""
+
+import asyncio
+import contextlib
+import importlib
+from unittest import mock
+
+import httpx
+
+from workbench.checking.record import Wrong, expect, still_open
+
+JOBS = [{"job": number} for number in range(1, 5)]
+NO_JSON = {"job": {1, 2}}  # a set: httpx cannot write it, and raises TypeError
+PATCHES = ("nest_asyncio", "nest_asyncio2")
+
+
+async def check(attempt, server):
+    made = []
+
+    class NotedClient(httpx.AsyncClient):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.noted = kwargs
+            made.append(self)  # so that none is thrown away, its sockets with it, before the end
+
+    with _no_patch() as applied, mock.patch.object(httpx, "AsyncClient", NotedClient):
+        try:
+            answers = await asyncio.to_thread(attempt, server.url, JOBS)
+        except RuntimeError as error:
+            _require_no_patch(applied)
+            if str(error) != "Event loop is closed":
+                raise
+            raise Wrong(
+                f"The answers to {len(JOBS)} jobs.", happened=f"`{error!r}`: {_why(made)}"
+            ) from error
+        _require_no_patch(applied)
+        await attempt.settle()
+        attempt.require_request()
+        _require_answers(answers, attempt.seen, made)
+        await attempt.require_nothing_left()
+        await _with_a_job_that_fails(attempt, server)
+        with server.ledger.watch() as seen:
+            answers = await asyncio.to_thread(attempt, server.url, JOBS[1:3])
+        expect(
+            (answers, seen.requests, seen.connections) == (JOBS[1:3], 2, 1),
+            "Called again with two jobs, it does the same.",
+            happened=f"It returned `{answers!r}`, with {seen.requests} posts on "
+            f"{seen.connections} connections.",
+            seen=seen,
+        )
+        await attempt.require_nothing_left()
+
+
+def _require_answers(answers, seen, made):
+    expect(
+        answers == JOBS,
+        'The "json" of each answer, in the order of the jobs.',
+        happened=f"It returned `{answers!r}`.",
+    )
+    expect(
+        seen.requests == len(JOBS),
+        "Each job is posted once.",
+        happened=f"The server received {seen.requests} posts for {len(JOBS)} jobs. A "
+        "request whose answer could not be read had arrived all the same, and was sent again.",
+    )
+    expect(
+        seen.connections == 1,
+        "All jobs share one connection.",
+        happened=_no_reuse(made, seen),
+    )
+    expect(
+        not still_open(seen),
+        "The client is closed at the end.",
+        happened="The connection is still open. `aclose()` has to be awaited, in the event loop in "
+        "which the client was used; `async with` does that.",
+    )
+
+
+async def _with_a_job_that_fails(attempt, server):
+    with server.ledger.watch() as seen:
+        try:
+            answers = await asyncio.to_thread(attempt, server.url, [JOBS[0], NO_JSON, JOBS[1]])
+        except TypeError:
+            pass
+        except BaseExceptionGroup as group:
+            raise Wrong(
+                "What a job raises comes through.",
+                happened=f"A job raised `TypeError`, and what came was `{group!r}`: "
+                "`except TypeError` would not catch it.",
+            ) from None
+        else:
+            raise Wrong(
+                "What a job raises comes through.",
+                happened="One of three jobs cannot be written as JSON, and httpx raised "
+                f"`TypeError`. Your function returned {len(answers or ())} answers and raised "
+                "nothing.",
+                seen=seen,
+            )
+    await attempt.settle()
+    expect(
+        not still_open(seen),
+        "Nothing is left open, also when a job raises an exception.",
+        happened="A job raised `TypeError`. It came through, and the connection is still open.",
+        seen=seen,
+    )
+    await attempt.require_nothing_left(seen)
+
+
+@contextlib.contextmanager
+def _no_patch():
+    """Keep asyncio as it is, and give what stands for `nest_asyncio.apply` and its fork's."""
+    with contextlib.ExitStack() as stack:
+        applied = []
+        for name in PATCHES:
+            with contextlib.suppress(ImportError):
+                module = importlib.import_module(name)
+                applied.append(stack.enter_context(mock.patch.object(module, "apply")))
+        yield applied
+
+
+def _require_no_patch(applied):
+    expect(
+        not any(apply.called for apply in applied),
+        "asyncio as it is.",
+        happened="Your function called the `apply()` of nest_asyncio. That replaces `asyncio.run` "
+        "and more for the whole process. (The check did not let it happen.)",
+    )
+
+
+def _why(made):
+    limits = [client.noted["limits"] for client in made if "limits" in client.noted]
+    if any(limit.keepalive_expiry != 5.0 for limit in limits):
+        return (
+            "`keepalive_expiry` decides when httpx gives an idle connection up. It does not make a "
+            "connection work in another event loop."
+        )
+    return "a connection was used in an event loop, and it belongs to another that has ended."
+
+
+def _no_reuse(made, seen):
+    there_were = f"There were {seen.connections}"
+    if len(made) > 1:
+        return f"{there_were}: your function made {len(made)} clients."
+    if _at_once(seen) > 1:
+        return f"{there_were}: your jobs went out at once, and each needs a connection meanwhile."
+    return f"{there_were}: the connection of a job was not kept for the next one."
+
+
+def _at_once(seen):
+    """The most connections that were open at one time."""
+    open_now, most = 0, 0
+    for event in seen.events:
+        open_now += {"opened": 1, "closed": -1}.get(event.kind, 0)
+        most = max(most, open_now)
+    return most

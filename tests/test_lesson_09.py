@@ -465,41 +465,6 @@ async def test_serve_says_why_an_application_does_not_start():
 # Other correct answers to the exercises
 
 
-def client_in_the_apps_state(upstream):
-    @asynccontextmanager
-    async def lifespan(app):
-        app.state.client = httpx.AsyncClient(base_url=upstream)
-        try:
-            yield
-        finally:
-            await app.state.client.aclose()
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
-    async def echo(request: Request):
-        return (await request.app.state.client.get("/echo")).json()
-
-    return app
-
-
-def a_fresh_global_at_each_start(upstream):
-    clients = {}
-
-    @asynccontextmanager
-    async def lifespan(app):
-        async with httpx.AsyncClient() as clients["client"]:
-            yield
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
-    async def echo(client: Annotated[httpx.AsyncClient, Depends(lambda: clients["client"])]):
-        return (await client.get(upstream + "/echo")).json()
-
-    return app
-
-
 async def closes_in_the_generator(client, url):
     upstream = await client.send(client.build_request("GET", url), stream=True)
 
@@ -523,8 +488,6 @@ async def enters_by_hand(client, url):
 @pytest.mark.parametrize(
     ("exercise_id", "answer"),
     [
-        ("09-1", client_in_the_apps_state),
-        ("09-1", a_fresh_global_at_each_start),
         ("09-2", closes_in_the_generator),
         ("09-2", enters_by_hand),
     ],

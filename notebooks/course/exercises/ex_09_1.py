@@ -1,18 +1,22 @@
 """One client for a whole service: opened when it starts, closed when it stops."""
 
+import asyncio
 import ssl
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Annotated
-from unittest import mock
 
 import httpx
 from fastapi import Depends, FastAPI, Request
 
-from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
-from workbench.serving import serve
-
-REQUESTS = 5
+from course.exercises.service_starts import (
+    Clients,
+    require_answers,
+    require_closed,
+    require_sharing,
+    start,
+)
+from workbench.checking.record import Exercise, WrongAnswer, expect
 
 
 def create_app(upstream):
@@ -53,6 +57,27 @@ def solution(upstream):
     return app
 
 
+def _app_depending_on(get_client, lifespan=None):
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/echo")
+    async def echo(client: Annotated[httpx.AsyncClient, Depends(get_client)]):
+        response = await client.get("/echo")
+        return response.json()
+
+    return app
+
+
+def _app_with(lifespan):
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/echo")
+    async def echo(request: Request):
+        return (await request.state.client.get("/echo")).json()
+
+    return app
+
+
 def shares_the_context_only(upstream):
     context = ssl.create_default_context()
 
@@ -60,14 +85,7 @@ def shares_the_context_only(upstream):
         async with httpx.AsyncClient(base_url=upstream, verify=context) as client:
             yield client
 
-    app = FastAPI()
-
-    @app.get("/echo")
-    async def echo(client: Annotated[httpx.AsyncClient, Depends(get_client)]):
-        response = await client.get("/echo")
-        return response.json()
-
-    return app
+    return _app_depending_on(get_client)
 
 
 def caches_the_dependency(upstream):
@@ -75,14 +93,7 @@ def caches_the_dependency(upstream):
     def get_client():
         return httpx.AsyncClient(base_url=upstream)
 
-    app = FastAPI()
-
-    @app.get("/echo")
-    async def echo(client: Annotated[httpx.AsyncClient, Depends(get_client)]):
-        response = await client.get("/echo")
-        return response.json()
-
-    return app
+    return _app_depending_on(get_client)
 
 
 def closes_a_global(upstream):
@@ -106,17 +117,9 @@ def closes_a_global(upstream):
 def never_closes(upstream):
     @asynccontextmanager
     async def lifespan(app):
-        app.state.client = httpx.AsyncClient(base_url=upstream)
-        yield
+        yield {"client": httpx.AsyncClient(base_url=upstream)}
 
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
-    async def echo(request: Request):
-        response = await request.app.state.client.get("/echo")
-        return response.json()
-
-    return app
+    return _app_with(lifespan)
 
 
 def enters_it_in_each_request(upstream):
@@ -126,122 +129,181 @@ def enters_it_in_each_request(upstream):
         async with client:
             yield client
 
-    app = FastAPI()
-
-    @app.get("/echo")
-    async def echo(client: Annotated[httpx.AsyncClient, Depends(get_client)]):
-        response = await client.get("/echo")
-        return response.json()
-
-    return app
+    return _app_depending_on(get_client)
 
 
 def yields_after_the_block(upstream):
     @asynccontextmanager
     async def lifespan(app):
         async with httpx.AsyncClient(base_url=upstream) as client:
-            app.state.client = client
-        yield
+            state = {"client": client}
+        yield state
+
+    return _app_with(lifespan)
+
+
+def closes_in_a_task(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        client = httpx.AsyncClient(base_url=upstream)
+        yield {"client": client}
+        asyncio.create_task(client.aclose())  # noqa: RUF006
+
+    return _app_with(lifespan)
+
+
+def asks_synchronously(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        with httpx.Client(base_url=upstream) as client:
+            yield {"client": client}
 
     app = FastAPI(lifespan=lifespan)
 
     @app.get("/echo")
     async def echo(request: Request):
-        response = await request.app.state.client.get("/echo")
-        return response.json()
+        return request.state.client.get("/echo").json()
 
     return app
 
 
-async def check(attempt, server):
-    made = []
+def keeps_no_connection(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=upstream, limits=limits) as client:
+            yield {"client": client}
 
-    class NotedClient(httpx.AsyncClient):
-        def __init__(self, *args, **kwargs):
-            made.append(self)
-            super().__init__(*args, **kwargs)
+    return _app_with(lifespan)
 
-    with mock.patch.object(httpx, "AsyncClient", NotedClient):
+
+def asks_once_and_remembers(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        async with httpx.AsyncClient(base_url=upstream) as client:
+            yield {"answer": (await client.get("/echo")).json()}
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/echo")
+    async def echo(request: Request):
+        return request.state.answer
+
+    return app
+
+
+def asks_nobody(upstream):
+    app = FastAPI()
+
+    @app.get("/echo")
+    async def echo():
+        return {"method": "GET"}
+
+    return app
+
+
+def hides_what_failed(upstream):
+    client = httpx.AsyncClient(base_url=upstream)
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+        await client.aclose()
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/echo")
+    async def echo():
         try:
-            await _check(attempt, server)
+            return (await client.get("/echo")).json()
+        except RuntimeError:
+            return None
+
+    return app
+
+
+def client_in_the_apps_state(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.client = httpx.AsyncClient(base_url=upstream)
+        try:
+            yield
         finally:
-            # FastAPI keeps every route's function in a cache, and with it what that refers to. So a
-            # client that was not closed would keep its sockets until the process ends.
-            for client in made:
-                vars(client).clear()
+            await app.state.client.aclose()
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/echo")
+    async def echo(request: Request):
+        return (await request.app.state.client.get("/echo")).json()
+
+    return app
 
 
-async def _check(attempt, server):
-    app = attempt(server.url)
-    expect(isinstance(app, FastAPI), "A FastAPI app.", happened=f"It returned `{app!r}`.")
-    first = await _start(app, server)
-    _require_answers(first, "the first start")
-    expect(
-        first.connections == 1,
-        f"{REQUESTS} requests, one after the other, share one connection.",
-        happened=f"The upstream saw {first.connections}: each request made a client of its own.",
-        seen=first.seen,
-    )
-    second = await _start(app, server)
-    _require_answers(second, "the second start")
-    expect(
-        not still_open(first.seen),
-        "The client is closed when the service stops.",
-        happened="Its connection to the upstream was still open after the stop: the client was "
-        "opened in the lifespan, and nothing closed it.",
-        seen=first.seen,
-    )
+def a_fresh_global_at_each_start(upstream):
+    clients = {}
+
+    @asynccontextmanager
+    async def lifespan(app):
+        async with httpx.AsyncClient() as clients["client"]:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/echo")
+    async def echo(client: Annotated[httpx.AsyncClient, Depends(lambda: clients["client"])]):
+        return (await client.get(upstream + "/echo")).json()
+
+    return app
 
 
-class _Started:
-    """What came of one start of the app: statuses, errors, what the upstream saw."""
+def synchronous_in_threads(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        with httpx.Client(base_url=upstream) as client:
+            yield {"client": client}
 
-    def __init__(self, seen, statuses, errors):
-        self.seen = seen
-        self.connections = seen.connections
-        self.bad = [status for status in statuses if status != 200]
-        self.errors = errors
+    app = FastAPI(lifespan=lifespan)
 
+    @app.get("/echo")
+    def echo(request: Request):  # FastAPI calls a route made by plain `def` in a thread
+        return request.state.client.get("/echo").json()
 
-async def _start(app, server):
-    with server.ledger.watch() as seen:
-        async with serve(app) as service:
-            statuses = [(await service.caller.get("/echo")).status_code for _ in range(REQUESTS)]
-    return _Started(seen, statuses, service.errors)
+    return app
 
 
-def _require_answers(started, when):
-    if not started.bad:
-        return
-    problem = str(started.errors[0]) if started.errors else f"status {started.bad[0]}"
-    named = f"`{started.errors[0]!r}`" if started.errors else problem
-    for error in started.errors:  # its traceback holds a client and its sockets
-        error.__traceback__ = error.__context__ = None
-    expect(
-        False,
-        f"Each request is answered with 200, also in {when}.",
-        happened=f"In {when} {len(started.bad)} of {REQUESTS} were not: {named}. "
-        + _meaning(problem, when),
-        seen=started.seen,
-    )
+def made_when_first_asked_for(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.client = None
+        yield
+        if app.state.client:
+            await app.state.client.aclose()
+
+    async def get_client(request: Request):
+        if request.app.state.client is None:
+            request.app.state.client = httpx.AsyncClient(base_url=upstream)
+        return request.app.state.client
+
+    return _app_depending_on(get_client, lifespan)
 
 
-def _meaning(problem, when):
-    if "instance" in problem:
-        return "A client can be entered once. Here each request enters it."
-    if "Event loop is closed" in problem:
-        return (
-            "The client was made once and lives on in the second start, with a connection of "
-            "the first one's event loop."
+async def check(attempt, server):
+    clients = Clients()
+    with clients.noted():
+        app = attempt(server.url)
+        expect(
+            isinstance(app, FastAPI),
+            "A FastAPI app.",
+            happened=f"It returned an object of type `{type(app).__name__}`.",
         )
-    if "has been closed" in problem and when == "the second start":
-        return "A closed client stays closed. Each start needs a new one."
-    if "has been closed" in problem:
-        return (
-            "The client was closed before the service took its first request: the `yield` "
-            "stands outside its block."
-        )
-    return "See the lines of your routes and dependencies."
+        starts = []
+        for when in ("the first start", "the second start"):
+            starts.append(await start(app, server, clients, when))
+            require_answers(starts[-1])
+            require_sharing(starts[-1])
+        for started in starts:
+            require_closed(started)
 
 
 EXERCISE = Exercise(
@@ -264,6 +326,18 @@ EXERCISE = Exercise(
         WrongAnswer(never_closes, "nothing closed it"),
         WrongAnswer(enters_it_in_each_request, "A client can be entered once"),
         WrongAnswer(yields_after_the_block, "stands outside its block"),
+        WrongAnswer(closes_in_a_task, "nothing awaited it before the lifespan ended"),
+        WrongAnswer(asks_synchronously, "Your code stopped it"),
+        WrongAnswer(keeps_no_connection, "its client keeps no connection"),
+        WrongAnswer(asks_once_and_remembers, "an answer was given more than once"),
+        WrongAnswer(asks_nobody, "No request was made to the upstream"),
+        WrongAnswer(hides_what_failed, "In the second start an answer was `null`"),
+    ],
+    right=[
+        client_in_the_apps_state,
+        a_fresh_global_at_each_start,
+        synchronous_in_threads,
+        made_when_first_asked_for,
     ],
     solution=solution,
     why="The lifespan makes the client in the event loop that uses it, at each start anew, and "

@@ -13,7 +13,7 @@ that no one else uses.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -54,12 +54,17 @@ class Moment:
     step: as httpcore names it (https://www.encode.io/httpcore/extensions/), such as
         "connection.connect_tcp.started". `reached` is an `asyncio.Event`, set the first time that
         a request with this trace comes to the step. Who waits for it runs in the loop's next turn.
+    hold: an async function without arguments; the request goes on when it has returned. It may be
+        an event's `wait`. Without one the request does not stop.
     """
 
-    def __init__(self, step: str) -> None:
+    def __init__(self, step: str, hold: Callable[[], Awaitable[object]] | None = None) -> None:
         self.step = step
+        self._hold = hold
         self.reached = asyncio.Event()
 
     async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
         if name == self.step:
             self.reached.set()
+            if self._hold is not None:
+                await self._hold()

@@ -1,16 +1,14 @@
-"""Several requests at once, all answered before their client is closed."""
+"""Several requests at once: none is under way any more when their client is closed."""
 
 import asyncio
 
 import httpx
 
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, all_reach, expect, still_open
+from course.exercises.closing_trial import Trial, all_in, check_cancelled, let_an_hour_pass
+from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
-GATES = ("first", "second", "third")
-# How long the server holds its answers, and how long the wrong answers pause, in seconds: shorter
-# than the one, and longer than three connections take to open on a busy machine.
-HOLD = 1.5
-PAUSE = 1.0
+RESET = "/faults/reset"
+INVALID = "http://127.0.0.1:port/"  # httpx.InvalidURL, which is no httpx.HTTPError
 
 
 async def fetch_all(urls):
@@ -23,14 +21,20 @@ async def fetch_all(urls):
 
 async def solution(urls):
     """Get all the urls at the same time; return their responses, in the order of the urls."""
-    async with httpx.AsyncClient() as client:
-        return await asyncio.gather(*(client.get(url) for url in urls))
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.get(url)) for url in urls]
+    return [task.result() for task in tasks]
 
 
 async def gathers_outside(urls):
     async with httpx.AsyncClient() as client:
         calls = [client.get(url) for url in urls]
     return await asyncio.gather(*calls)
+
+
+async def gathers_inside(urls):
+    async with httpx.AsyncClient() as client:
+        return await asyncio.gather(*(client.get(url) for url in urls))
 
 
 async def pauses_for_one_turn(urls):
@@ -40,19 +44,23 @@ async def pauses_for_one_turn(urls):
     return await asyncio.gather(*tasks)
 
 
-async def raises_the_time_limit(urls):
+async def sleeps_long(urls):
     async with httpx.AsyncClient(timeout=60) as client:
         tasks = [asyncio.create_task(client.get(url)) for url in urls]
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(30)
     return [await task for task in tasks]
 
 
-async def swallows_the_errors(urls):
+async def waits_with_a_limit(urls):
     async with httpx.AsyncClient() as client:
         tasks = [asyncio.create_task(client.get(url)) for url in urls]
-        await asyncio.sleep(PAUSE)
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    return [outcome for outcome in outcomes if isinstance(outcome, httpx.Response)]
+        done, _ = await asyncio.wait(tasks, timeout=4)
+    return [task.result() for task in tasks if task in done]
+
+
+async def sets_a_deadline(urls):
+    async with asyncio.timeout(4):
+        return await solution(urls)
 
 
 async def tries_again(urls):
@@ -65,7 +73,7 @@ async def tries_again(urls):
 
     async with httpx.AsyncClient() as client:
         tasks = [asyncio.create_task(get(client, url)) for url in urls]
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(1)
     return await asyncio.gather(*tasks)
 
 
@@ -80,43 +88,142 @@ async def in_the_order_of_arrival(urls):
         return [await call for call in asyncio.as_completed(calls)]
 
 
-async def check(attempt, server):
-    urls = [f"{server.url}/faults/hold?gate={gate}" for gate in GATES]
-    running = asyncio.create_task(attempt(urls))
+async def hands_errors_out(urls):
+    async with httpx.AsyncClient() as client:
+        calls = (client.get(url) for url in urls)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def swallows_the_errors(urls):
+    async with httpx.AsyncClient() as client:
+        calls = (client.get(url) for url in urls)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    return [outcome for outcome in outcomes if isinstance(outcome, httpx.Response)]
+
+
+async def waits_and_cancels_nothing(urls):
+    async with httpx.AsyncClient() as client:
+        tasks = [asyncio.create_task(client.get(url)) for url in urls]
+        await asyncio.wait(tasks)
+        return [task.result() for task in tasks]
+
+
+async def returns_unread_streams(urls):
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        requests = [client.build_request("GET", url) for url in urls]
+        tasks = [group.create_task(client.send(each, stream=True)) for each in requests]
+    return [task.result() for task in tasks]
+
+
+async def closes_in_a_task_that_nobody_awaits(urls):
+    client = httpx.AsyncClient()
     try:
-        # The server answers when all the requests have arrived and a moment has passed, and it
-        # answers the last one first.
-        arrived = await all_reach(server, running, GATES)
-        if arrived:
-            await asyncio.wait([running], timeout=HOLD)
-        for gate in reversed(GATES):
-            server.gates.open(gate)
-            await asyncio.sleep(0.02)
-        responses = await running
-    except httpx.ReadError as error:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(client.get(url)) for url in urls]
+        return [task.result() for task in tasks]
+    finally:
+        asyncio.create_task(client.aclose())  # noqa: RUF006
+
+
+async def returns_nothing(urls):
+    return []
+
+
+async def asks_synchronously(urls):
+    with httpx.Client() as client:
+        return [client.get(url) for url in urls]
+
+
+async def gathers_and_cleans_up(urls):
+    async with httpx.AsyncClient(timeout=None) as client:
+        tasks = [asyncio.create_task(client.get(url)) for url in urls]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def lets_all_end_and_raises(urls):
+    async with httpx.AsyncClient() as client:
+        calls = (client.get(url) for url in urls)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return outcomes
+
+
+async def a_client_for_each(urls):
+    async def get(url):
+        async with httpx.AsyncClient() as client:
+            return await client.get(url)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(get(url)) for url in urls]
+    return [task.result() for task in tasks]
+
+
+async def check(attempt, server):
+    for count in (3, 2):
+        await check_slow(attempt, server, count)
+    await check_failing(attempt, server, server.url + RESET)
+    await check_failing(attempt, server, INVALID)
+    await check_cancelled(attempt, server, "cancelled")
+
+
+async def check_slow(attempt, server, count):
+    """Answers that take an hour by the loop's clock, the last one first."""
+    numbers = range(1, count + 1)
+    trial = Trial(attempt, server, f"slow-of-{count}")
+    urls = trial.held(*numbers)
+    with trial.start(urls, numbers) as running:
+        if together := await trial.all_arrive(running):
+            await let_an_hour_pass(running)
+        await trial.open(running)
+    trial.require_running_loop()
+    if trial.error is None:
+        attempt.require_request(trial.seen)
+    elif trial.cut:
+        _blame_for_the_cut(trial)
+    elif isinstance(trial.error, TimeoutError):
         raise Wrong(
-            "The client stays open until every answer has arrived.",
-            happened=f"`{error!r}`: the client was closed while the server still held the "
-            "requests. No pause is long enough for every server.",
-        ) from error
-    except RuntimeError as error:
-        if "client has been closed" not in str(error):
-            raise
-        raise Wrong(
-            "The client is open whenever a request is made.",
-            happened="A second try asked the client after it had been closed: each one is refused."
-            if attempt.seen.requests
-            else "The client was closed before the first request had begun, and refused them all.",
-        ) from error
+            "It waits for the answers, however long the server takes.",
+            happened=f"`{trial.error!r}`: a deadline of its own was over before the answers came.",
+        )
+    else:
+        raise trial.error
     expect(
-        arrived,
+        together,
         "All the requests at the same time.",
         happened="They came one after another: the second waited for the answer to the first.",
     )
+    _expect_the_responses(trial.outcome, urls)
+    await trial.require_nothing_left("All was answered")
+    trial.require_nothing_cut("The server had not answered yet")
+
+
+def _blame_for_the_cut(trial):
+    """Raise `Wrong` for a client that was closed under a request, and what came out of it."""
+    again = isinstance(trial.error, RuntimeError)
+    raise Wrong(
+        "The client stays open until every answer has arrived.",
+        happened="Its requests were cut by closing the client, and a second try asked the client "
+        "after that: it refuses."
+        if again
+        else f"`{trial.error!r}`: the client was closed while the server still held the requests. "
+        "No pause is long enough for every server.",
+        seen=trial.seen,
+    )
+
+
+def _expect_the_responses(responses, urls):
     expect(
         isinstance(responses, list | tuple) and len(responses) == len(urls),
         f"A list of {len(urls)} responses.",
-        happened="Answers are missing, and no exception says so: the errors were swallowed.",
+        happened="It returned before the server had answered, without the answers that were still "
+        "to come.",
     )
     expect(
         [str(getattr(response, "url", response)) for response in responses] == urls,
@@ -124,36 +231,83 @@ async def check(attempt, server):
         happened="They are in another order, such as that in which they arrived.",
     )
     expect(
-        not still_open(attempt.seen),
-        "Every connection is closed at the end.",
-        happened="Connections are still open, and their client is closed already: nobody can close "
-        "them now. A pause lets the requests begin; it does not wait for them.",
+        all(response.is_closed for response in responses),
+        "Responses whose body is read.",
+        happened="The body of a response is not read, and its client is closed: it is lost.",
     )
+
+
+async def check_failing(attempt, server, failing):
+    """A url that fails between two that the server holds."""
+    trial = Trial(attempt, server, f"beside-{'reset' if failing.endswith(RESET) else 'invalid'}")
+    first, last = trial.held(1, 2)
+    held = (1, 2) if failing.endswith(RESET) else ()
+    with trial.start([first, failing, last], held, [failing]) as running:
+        if held:
+            await trial.fails(running)
+        for number in (1, 2):
+            server.gates.open(f"{trial.name}-{number}")
+        await trial.ends(running)
+    raised = all_in(trial.error)
+    when = f"`{failing.removeprefix(server.url)}` failed"
+    if not raised:
+        results = trial.outcome if isinstance(trial.outcome, list | tuple) else ()
+        handed_out = any(isinstance(result, BaseException) for result in results)
+        raise Wrong(
+            "The error of a url that fails is raised.",
+            happened=f"{when}, and its exception was handed out as if it were a response."
+            if handed_out
+            else f"{when}, nothing was raised, and {len(results)} of 3 responses came back: the "
+            "error was swallowed.",
+        )
+    expect(
+        any(isinstance(error, httpx.ReadError | httpx.InvalidURL) for error in raised),
+        "The error of a url that fails is raised.",
+        happened=f"{when}, and `{trial.error!r}` was raised, which is not that url's.",
+    )
+    trial.require_nothing_cut(f"{when}, and was raised at once")
+    await trial.require_nothing_left(f"{when}")
 
 
 EXERCISE = Exercise(
     id="03-1",
     title="All the answers before the end",
     task="`fetch_all` gets several urls at once. It works as long as the server answers within its "
-    "pause of 0.2 s. Repair it, so that it works however long the server takes.",
+    "pause of 0.2 s. Repair it, so that it works however long the server takes. If a url fails, "
+    "its error is raised, by itself or in an ExceptionGroup. However the call ends, also when it "
+    "is cancelled, nothing of it goes on.",
     starter=fetch_all,
     hints=[
         "Find the line that closes the client. Which requests may still be running there?",
-        "No pause is the right one. What you want to wait for is the tasks themselves.",
-        "`asyncio.gather(...)` waits for several calls and gives their results in the order of the "
-        "calls. It has to stand inside the client's block.",
+        "No pause is the right one, and no limit. What you want to wait for is the tasks.",
+        "`asyncio.gather(...)` inside the client's block waits for all of them unless one fails: "
+        "then it raises at once, and the others go on. What waits for them in that case, too?",
+        "`async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:` leaves the "
+        "group first. Make the tasks with `group.create_task(...)`; after the block each has its "
+        "`.result()`.",
     ],
     wrong=[
-        WrongAnswer(gathers_outside, "before the first request had begun"),
-        WrongAnswer(pauses_for_one_turn, "it does not wait for them"),
-        WrongAnswer(raises_the_time_limit, "while the server still held the requests"),
-        WrongAnswer(swallows_the_errors, "the errors were swallowed"),
-        WrongAnswer(tries_again, "A second try asked the client"),
+        WrongAnswer(gathers_outside, "after its `async with` block"),
+        WrongAnswer(gathers_inside, "`/faults/reset` failed, and was raised at once"),
+        WrongAnswer(pauses_for_one_turn, "a connection is still open that nobody can close"),
+        WrongAnswer(sleeps_long, "No pause is long enough for every server"),
+        WrongAnswer(waits_with_a_limit, "without the answers that were still to come"),
+        WrongAnswer(sets_a_deadline, "a deadline of its own"),
+        WrongAnswer(tries_again, "a second try asked the client"),
         WrongAnswer(one_after_another, "one after another"),
         WrongAnswer(in_the_order_of_arrival, "in another order"),
+        WrongAnswer(hands_errors_out, "handed out as if it were a response"),
+        WrongAnswer(swallows_the_errors, "2 of 3 responses came back"),
+        WrongAnswer(waits_and_cancels_nothing, "It was cancelled: the client was closed"),
+        WrongAnswer(returns_unread_streams, "is not read"),
+        WrongAnswer(closes_in_a_task_that_nobody_awaits, "still ran: `AsyncClient.aclose`"),
+        WrongAnswer(returns_nothing, "No request was made"),
+        WrongAnswer(asks_synchronously, "`socket.connect()`"),
     ],
+    right=[gathers_and_cleans_up, lets_all_end_and_raises, a_client_for_each],
     solution=solution,
-    why="`gather` stands inside the block, so the client is closed only after the last answer; a "
-    "`TaskGroup` inside the block does the same.",
+    why="The group is left before the client is closed, and it waits for its tasks, also for those "
+    "that it cancels because one has failed or because it is cancelled itself. What failed comes "
+    "out in an ExceptionGroup: `except*` looks inside.",
     check=check,
 )

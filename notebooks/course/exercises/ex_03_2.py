@@ -1,158 +1,233 @@
-"""The first bytes of a body that does not end, read inside the stream's block."""
+"""Several requests at once of which some fail: what succeeded and what did not is handed back."""
 
 import asyncio
 
 import httpx
 
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect, still_open
-
-COUNT = 3
-PATIENCE = 2.0  # seconds
+from course.exercises.report_trial import check
+from workbench.checking.record import Exercise, WrongAnswer
 
 
-async def first_bytes(client, url, count):
-    """Return the first `count` bytes of the body, without waiting for the rest of it."""
-    async with client.stream("GET", url) as response:
-        response.raise_for_status()
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) >= count:
-            break
-    return body[:count]
+async def fetch_report(urls):
+    """Get all the urls at once; return their responses and their errors, two dicts by url."""
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        tasks = {url: group.create_task(client.get(url)) for url in urls}
+    return {url: task.result() for url, task in tasks.items()}, {}
 
 
-async def solution(client, url, count):
-    """Return the first `count` bytes of the body, without waiting for the rest of it."""
-    body = b""
-    async with client.stream("GET", url) as response:
-        response.raise_for_status()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) >= count:
-                break
-    return body[:count]
+async def solution(urls):
+    """Get all the urls at once; return their responses and their errors, two dicts by url."""
+    responses, errors = {}, {}
 
-
-async def takes_the_content(client, url, count):
-    async with client.stream("GET", url) as response:
-        response.raise_for_status()
-    return response.content[:count]
-
-
-async def reads_all_of_it(client, url, count):
-    async with client.stream("GET", url) as response:
-        body = await response.aread()
-    return body[:count]
-
-
-async def returns_the_first_piece(client, url, count):
-    async with client.stream("GET", url) as response:
-        async for piece in response.aiter_bytes():
-            return piece[:count]
-
-
-async def sends_and_forgets(client, url, count):
-    response = await client.send(client.build_request("GET", url), stream=True)
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) >= count:
-            break
-    return body[:count]
-
-
-async def closes_the_client(client, url, count):
-    response = await client.send(client.build_request("GET", url), stream=True)
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) >= count:
-            break
-    await client.aclose()
-    return body[:count]
-
-
-async def gives_up_on_errors(client, url, count):
-    body = b""
-    try:
-        async with client.stream("GET", url) as response:
-            response.raise_for_status()
-        async for piece in response.aiter_bytes():
-            body += piece
-    except Exception:
-        pass
-    return body[:count]
-
-
-async def check(attempt, server):
-    async with httpx.AsyncClient() as client:
-        url = server.url + "/drip?pieces=1000&gap=0.02"
+    async def get(client, url):
         try:
-            with server.ledger.watch() as during:
-                async with asyncio.timeout(PATIENCE):
-                    body = await attempt(client, url, COUNT)
-        except TimeoutError as error:
-            raise Wrong(
-                f"The first {COUNT} bytes, as soon as they are there.",
-                happened="It waited for the end of the body, and this one takes 20 s to end. "
-                "`aread()` and `client.get()` read all of it.",
-            ) from error
-        except httpx.ResponseNotRead as error:
-            raise Wrong(
-                "The body is read piece by piece, inside the block.",
-                happened="`content` and `text` of a stream are empty-handed: nobody had read it.",
-            ) from error
-        except httpx.StreamClosed as error:
-            raise Wrong(
-                "The body is read before its block ends.",
-                happened="The block of `client.stream()` had ended, and closed the response.",
-            ) from error
-        expect(
-            body != b"",
-            f"The first {COUNT} bytes of the body.",
-            happened="It returned no bytes at all: the exception that says why was swallowed.",
-        )
-        expect(
-            body == b"x" * COUNT,
-            f"The first {COUNT} bytes of the body: `{b'x' * COUNT!r}`.",
-            happened=f"It returned `{body!r}`. A piece is what happened to arrive together.",
-        )
-        expect(
-            not client.is_closed,
-            "The client is left open: it came from outside, and others may be using it.",
-            happened="Your function closed the client. Its own to close is the response.",
-        )
-        expect(
-            not still_open(during),
-            "The connection is closed when the function returns, since the rest is not wanted.",
-            happened="The connection is still in use, and the server still sends: a response from "
-            "`send(stream=True)` is open until someone calls its `aclose()`.",
-            seen=during,
-        )
+            responses[url] = await client.get(url)
+        except httpx.HTTPError as error:
+            errors[url] = error
+
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        for url in urls:
+            group.create_task(get(client, url))
+    return responses, errors
+
+
+async def gathers(urls):
+    async with httpx.AsyncClient() as client:
+        answers = await asyncio.gather(*(client.get(url) for url in urls))
+    return dict(zip(urls, answers, strict=True)), {}
+
+
+async def hands_errors_out_as_responses(urls):
+    async with httpx.AsyncClient() as client:
+        calls = (client.get(url) for url in urls)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    return dict(zip(urls, outcomes, strict=True)), {}
+
+
+async def looks_inside_the_group(urls):
+    tasks, errors = {}, {}
+    try:
+        async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+            tasks = {url: group.create_task(client.get(url)) for url in urls}
+    except* httpx.HTTPError:
+        pass
+    responses = {}
+    for url, task in tasks.items():
+        if task.cancelled():
+            continue
+        if task.exception():
+            errors[url] = task.exception()
+        else:
+            responses[url] = task.result()
+    return responses, errors
+
+
+async def closes_before_it_collects(urls):
+    responses, errors = {}, {}
+    async with httpx.AsyncClient() as client:
+        tasks = {url: asyncio.create_task(client.get(url)) for url in urls}
+        await asyncio.sleep(0.2)
+    for url, task in tasks.items():
+        try:
+            responses[url] = await task
+        except httpx.HTTPError as error:
+            errors[url] = error
+    return responses, errors
+
+
+async def forgets_the_errors(urls):
+    responses, _ = await solution(urls)
+    return responses, {}
+
+
+async def says_the_errors_as_text(urls):
+    responses, errors = await solution(urls)
+    return responses, {url: str(error) for url, error in errors.items()}
+
+
+async def takes_a_status_for_an_error(urls):
+    responses, errors = {}, {}
+
+    async def get(client, url):
+        try:
+            response = await client.get(url)
+            responses[url] = response.raise_for_status()
+        except httpx.HTTPError as error:
+            errors[url] = error
+
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        for url in urls:
+            group.create_task(get(client, url))
+    return responses, errors
+
+
+async def one_after_another(urls):
+    responses, errors = {}, {}
+    async with httpx.AsyncClient() as client:
+        for url in urls:
+            try:
+                responses[url] = await client.get(url)
+            except httpx.HTTPError as error:
+                errors[url] = error
+    return responses, errors
+
+
+async def returns_when_it_is_cancelled(urls):
+    try:
+        return await solution(urls)
+    except asyncio.CancelledError:
+        return {}, {}
+
+
+async def drops_what_it_does_not_know(urls):
+    async with httpx.AsyncClient() as client:
+        calls = (client.get(url) for url in urls)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    by_url = dict(zip(urls, outcomes, strict=True))
+    responses = {u: each for u, each in by_url.items() if isinstance(each, httpx.Response)}
+    errors = {u: each for u, each in by_url.items() if isinstance(each, httpx.HTTPError)}
+    return responses, errors
+
+
+async def waits_with_a_limit(urls):
+    responses, errors = {}, {}
+    async with httpx.AsyncClient() as client:
+        tasks = {asyncio.create_task(client.get(url)): url for url in urls}
+        done, _ = await asyncio.wait(tasks, timeout=10)
+        for task in done:
+            if task.exception():
+                errors[tasks[task]] = task.exception()
+            else:
+                responses[tasks[task]] = task.result()
+    return responses, errors
+
+
+async def waits_and_cancels_nothing(urls):
+    responses, errors = {}, {}
+    async with httpx.AsyncClient() as client:
+        tasks = {url: asyncio.create_task(client.get(url)) for url in urls}
+        await asyncio.wait(tasks.values())
+    for url, task in tasks.items():
+        try:
+            responses[url] = task.result()
+        except httpx.HTTPError as error:
+            errors[url] = error
+    return responses, errors
+
+
+async def returns_nothing(urls):
+    return {}, {}
+
+
+async def gathers_all_outcomes(urls):
+    async with httpx.AsyncClient(timeout=None) as client:
+        calls = (client.get(url) for url in urls)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    responses, errors = {}, {}
+    for url, outcome in zip(urls, outcomes, strict=True):
+        if isinstance(outcome, httpx.Response):
+            responses[url] = outcome
+        elif isinstance(outcome, httpx.HTTPError):
+            errors[url] = outcome
+        else:
+            raise outcome
+    return responses, errors
+
+
+async def takes_what_is_done_first(urls):
+    async def get(client, url):
+        try:
+            return url, await client.get(url), None
+        except Exception as error:
+            return url, None, error
+
+    responses, errors = {}, {}
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(get(client, url)) for url in urls]
+        for next_one in asyncio.as_completed(tasks):
+            url, response, error = await next_one
+            if error is None:
+                responses[url] = response
+            else:
+                errors[url] = error
+    return responses, errors
 
 
 EXERCISE = Exercise(
     id="03-2",
-    title="The beginning of an endless body",
-    task="`first_bytes` is to return the first `count` bytes of a body that may never end, and to "
-    "leave nothing open but the client. Repair it.",
-    starter=first_bytes,
+    title="What could be had, and what could not",
+    task="`fetch_report` gets several urls at once, and some of them fail. It is to return two "
+    "dicts by url: the responses, whatever their status, and the `httpx.HTTPError` of each url "
+    "that failed. A url that fails costs no other its answer, however slow that is, and when the "
+    "call is over, also because it was cancelled, nothing of it goes on.",
+    starter=fetch_report,
     hints=[
-        "When is a response from `client.stream()` closed? Which line comes after that?",
-        "Only the last line may stand outside the block: it reads nothing any more.",
-        "Leaving the block early, by `break` or `return`, is safe: the block closes the response.",
+        "A task group cancels its other tasks when one *raises*. Where would an error have to be "
+        "caught, so that no task raises it?",
+        "Write an inner `async def get(client, url)` with the `try` around its one request. It "
+        "puts the response into one dict, or the error into the other.",
+        "Catch `httpx.HTTPError` and no more: a CancelledError has to come through, and a bug of "
+        "your own should.",
     ],
     wrong=[
-        WrongAnswer(takes_the_content, "nobody had read it"),
-        WrongAnswer(reads_all_of_it, "waited for the end of the body"),
-        WrongAnswer(returns_the_first_piece, "what happened to arrive together"),
-        WrongAnswer(sends_and_forgets, "the server still sends"),
-        WrongAnswer(closes_the_client, "Your function closed the client"),
-        WrongAnswer(gives_up_on_errors, "was swallowed"),
+        WrongAnswer(gathers, "nobody gets the other answers"),
+        WrongAnswer(hands_errors_out_as_responses, "Among the responses is"),
+        WrongAnswer(looks_inside_the_group, "its request was given up"),
+        WrongAnswer(closes_before_it_collects, "the server still held it"),
+        WrongAnswer(forgets_the_errors, "the report says nothing of it"),
+        WrongAnswer(says_the_errors_as_text, "an object of type `str`"),
+        WrongAnswer(takes_a_status_for_an_error, "stands among the errors"),
+        WrongAnswer(one_after_another, "one after another"),
+        WrongAnswer(returns_when_it_is_cancelled, "returned as if nothing had happened"),
+        WrongAnswer(drops_what_it_does_not_know, "it is in neither dict"),
+        WrongAnswer(waits_with_a_limit, "it had not been waited for"),
+        WrongAnswer(waits_and_cancels_nothing, "It was cancelled: the client was closed"),
+        WrongAnswer(returns_nothing, "No request was made"),
     ],
+    right=[gathers_all_outcomes, takes_what_is_done_first],
     solution=solution,
-    why="All the reading is done inside the block. When enough has arrived, the block closes the "
-    "response, and with it the connection that would otherwise bring the rest.",
+    why="Each call catches its own error, so none of the group's tasks raises, and the group "
+    "cancels nobody. What is caught is what the report is about; anything else ends the group, "
+    "which cancels the other calls and waits for them before the client is closed.",
     check=check,
 )

@@ -10,8 +10,6 @@ from lesson import Lesson, deeper, main_paths
 NAME = re.compile(r"\d\d(-[a-z0-9]+)+\.ipynb")
 # Lessons whose second edition is still to come. An entry that meets every check is an error.
 NOT_YET = {
-    # 04
-    "04-stale-connections.ipynb",
     # 08
     "08-fix-2-shared-client.ipynb",
 }

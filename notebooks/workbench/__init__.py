@@ -29,6 +29,7 @@ _HOMES = {
     "check_environment": "environment",
     "compare": "tally",
     "ecdf_plot": "distribution",
+    "get_as_server_closes": "moments",
     "held_connection": "moments",
     "predict": "predictions",
     "protocol_table": "protocols",

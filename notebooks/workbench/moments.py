@@ -7,6 +7,8 @@
     call = client.get(url, extensions={"trace": moment})
     await moment.reached.wait()             # in another task
 
+    await get_as_server_closes(client, server, url)     # the request and the FIN cross
+
 Lessons call it. It sends requests of the client that it is given, and opens a gate of the server
 that no one else uses.
 """
@@ -19,9 +21,11 @@ from typing import Any
 
 import httpx
 
+from server.ledger import clock
 from server.local import LocalServer
 
 _numbers = itertools.count(1)
+POLL = 0.02  # seconds between two looks at the ledger
 
 
 @asynccontextmanager
@@ -68,3 +72,33 @@ class Moment:
             self.reached.set()
             if self._hold is not None:
                 await self._hold()
+
+
+async def get_as_server_closes(
+    client: httpx.AsyncClient, server: LocalServer, url: str, *, within: float = 0.15
+) -> httpx.Response:
+    """GET twice, the second time as soon as the server has closed the first one's connection.
+
+    server: closes idle connections (`timeout_keep_alive=1`). url: of an answer that says on which
+        connection it came, `/faults/flaky?probability=0`, at the server or at a link to it.
+    within: seconds. Where this machine took longer to hear of the close, it begins again with a
+        new connection; over a link of a longer delay the FIN is still under way.
+
+    Returns the second response. Raises what httpx raises for either request, and `TimeoutError` if
+    the server has not closed the connection within 10 s.
+    """
+    while True:
+        response = await client.get(url)
+        if await _closed_ago(server, response.json()["connection"]) < within:
+            return await client.get(url)
+
+
+async def _closed_ago(server: LocalServer, connection: int) -> float:
+    """Wait until the server has closed this connection; return how many seconds ago that was."""
+    async with asyncio.timeout(10):
+        while True:
+            for event in reversed(server.ledger.events):
+                if event.kind == "closed" and event.connection == connection:
+                    server.ledger.settle()  # the FIN has left the server's socket
+                    return clock() - event.time
+            await asyncio.sleep(POLL)

@@ -1,202 +1,346 @@
-"""Try again where it is safe, once, and nowhere else."""
+"""Try again where it is safe, as often as was asked for, and nowhere else."""
 
 import asyncio
 
 import httpx
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
+from server.faults import close, reset
+from server.local import LocalServer
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
-MOST_TRIES = 5
+IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
+OTHERS = ("POST", "PATCH")
+DEAD = 3
 
 
-async def send(client, method, url):
+async def send(client, method, url, tries):
     """Send a request and return its response.
 
-    If the connection broke and the method is safe to repeat, send the request once more.
+    If the connection broke, by a FIN or by an RST, and the method is idempotent, send the request
+    again: until it is answered, or `tries` requests (1 or more) were sent in all. An exception that
+    is not cured comes out.
     """
     return await client.request(method, url)
 
 
-async def solution(client, method, url):
+async def solution(client, method, url, tries):
     """Send a request and return its response.
 
-    If the connection broke and the method is safe to repeat, send the request once more.
+    If the connection broke, by a FIN or by an RST, and the method is idempotent, send the request
+    again: until it is answered, or `tries` requests (1 or more) were sent in all. An exception that
+    is not cured comes out.
     """
-    try:
-        return await client.request(method, url)
-    except (httpx.RemoteProtocolError, httpx.NetworkError):
-        if method not in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
-            raise
+    if method in ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"):
+        for _ in range(tries - 1):
+            try:
+                return await client.request(method, url)
+            except (httpx.RemoteProtocolError, httpx.NetworkError):
+                pass
     return await client.request(method, url)
 
 
-async def raises_the_time_limit(client, method, url):
+async def raises_the_time_limit(client, method, url, tries):
     return await client.request(method, url, timeout=60)
 
 
-async def repeats_everything(client, method, url):
-    for _ in range(2):
+async def repeats_everything(client, method, url, tries):
+    for attempt in range(tries):
         try:
             return await client.request(method, url)
         except httpx.TransportError:
-            await asyncio.sleep(0.01)
-    return await client.request(method, url)
+            if attempt == tries - 1:
+                raise
 
 
-async def knows_network_errors_only(client, method, url):
+async def spares_the_post_only(client, method, url, tries):
+    for attempt in range(tries):
+        try:
+            return await client.request(method, url)
+        except httpx.TransportError:
+            if method == "POST" or attempt == tries - 1:
+                raise
+
+
+async def knows_network_errors_only(client, method, url, tries):
+    for attempt in range(tries):
+        try:
+            return await client.request(method, url)
+        except httpx.NetworkError:
+            if method in OTHERS or attempt == tries - 1:
+                raise
+
+
+async def knows_protocol_errors_only(client, method, url, tries):
+    for attempt in range(tries):
+        try:
+            return await client.request(method, url)
+        except httpx.RemoteProtocolError:
+            if method in OTHERS or attempt == tries - 1:
+                raise
+
+
+async def sends_once_more(client, method, url, tries):
     try:
         return await client.request(method, url)
-    except httpx.NetworkError:
-        if method == "POST":
+    except httpx.TransportError:
+        if method in OTHERS:
             raise
     return await client.request(method, url)
 
 
-async def knows_protocol_errors_only(client, method, url):
-    try:
-        return await client.request(method, url)
-    except httpx.RemoteProtocolError:
-        if method == "POST":
-            raise
+async def sends_one_too_many(client, method, url, tries):
+    if method in IDEMPOTENT:
+        for _ in range(tries):
+            try:
+                return await client.request(method, url)
+            except httpx.TransportError:
+                pass
     return await client.request(method, url)
 
 
-async def hides_the_exception(client, method, url):
-    try:
-        return await client.request(method, url)
-    except Exception:
-        pass
+async def hides_the_exception(client, method, url, tries):
+    for _ in range(tries):
+        try:
+            return await client.request(method, url)
+        except httpx.TransportError:
+            if method in OTHERS:
+                raise
 
 
-async def never_gives_up(client, method, url):
+async def hands_the_exception_out(client, method, url, tries):
+    caught = None
+    for _ in range(tries if method in IDEMPOTENT else 1):
+        try:
+            return await client.request(method, url)
+        except httpx.TransportError as error:
+            caught = error
+    return caught
+
+
+async def never_gives_up(client, method, url, tries):
     while True:
         try:
             return await client.request(method, url)
         except (httpx.RemoteProtocolError, httpx.ReadError):
-            if method == "POST":
+            if method in OTHERS:
                 raise
 
 
-async def makes_a_client_of_its_own(client, method, url):
-    transport = httpx.AsyncHTTPTransport(retries=3)
+async def makes_a_client_of_its_own(client, method, url, tries):
+    transport = httpx.AsyncHTTPTransport(retries=tries)
     async with httpx.AsyncClient(transport=transport) as own:
         return await own.request(method, url)
 
 
+async def sends_nothing(client, method, url, tries):
+    return None
+
+
+async def repeats_bad_answers(client, method, url, tries):
+    for attempt in range(tries if method in IDEMPOTENT else 1):
+        try:
+            response = await client.request(method, url)
+            response.raise_for_status()
+            return response
+        except httpx.HTTPError:
+            if attempt == tries - 1 or method in OTHERS:
+                raise
+
+
+async def counts_down(client, method, url, tries):
+    if method.upper() in OTHERS:
+        return await client.request(method, url)
+    try:
+        return await client.request(method, url)
+    except httpx.TransportError:
+        if tries <= 1:
+            raise
+        return await counts_down(client, method, url, tries - 1)
+
+
+async def keeps_the_error(client, method, url, tries):
+    attempts = tries if method in IDEMPOTENT else 1
+    error = None
+    while attempts:
+        attempts -= 1
+        try:
+            return await client.send(client.build_request(method, url))
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as caught:
+            error = caught
+            await asyncio.sleep(0.01)
+    raise error
+
+
 async def check(attempt, server):
     await _uses_the_client(attempt, server)
-    await _repeats_a_get(attempt, server)
-    async with httpx.AsyncClient() as client:
-        await _gives_up(attempt, server, client)
-        await _posts_once(attempt, server, client)
+    await _gets_past_the_dead(attempt, server)
+    await _gives_up(attempt, server)
 
 
 async def _uses_the_client(attempt, server):
-    with server.ledger.watch() as seen:
-        async with httpx.AsyncClient() as client:
-            await attempt(client, "GET", server.url + "/echo")
-            await attempt(client, "GET", server.url + "/echo")
+    """What is answered is sent once, on the client that was passed in, whatever the answer."""
+    async with httpx.AsyncClient() as client:
+        for path, status in (("/echo", 200), ("/refuses", 503), ("/echo", 200)):
+            with server.ledger.watch() as seen:
+                try:
+                    came = (await _answer(attempt, client, "GET", server.url + path, 3)).status_code
+                except httpx.HTTPStatusError as error:
+                    came = error
+            attempt.require_request(seen)
+            expect(
+                (came, seen.requests) == (status, 1),
+                "What is answered is returned as it is, also a 503: the connection did not break.",
+                happened=f"{seen.requests} requests were sent for one call, and `{came!r}` came.",
+                seen=seen,
+            )
     expect(
-        seen.connections == 1,
+        attempt.seen.connections == 1,
         "The requests go out on the client that was passed in.",
         happened="They opened connections of their own: a client per call has nothing to reuse.",
-        seen=seen,
     )
 
 
-async def _repeats_a_get(attempt, server):
-    """The second request of a connection breaks, once by a FIN and once by an RST."""
+async def _answer(attempt, client, method, url, tries):
+    """Return the response of a call, which is one and comes within a second."""
+    async with asyncio.timeout(1):
+        response = await attempt(client, method, url, tries)
+    attempt.require_request()
+    shown = f"`{response!r}`" if response is None else f"an object of {type(response)!r}"
+    expect(
+        isinstance(response, httpx.Response),
+        "A response, or the exception that was raised for it.",
+        happened=f"Nothing was raised, and {shown} was returned, as if it were an answer.",
+    )
+    return response
+
+
+async def _with_dead_connections(attempt, server, end, tries):
+    """GET on a client whose idle connections all break; return what came out and what was seen."""
+    url = f"{server.url}/{end}?nth=2"
+    async with httpx.AsyncClient() as client:
+        await asyncio.gather(*(client.get(url) for _ in range(DEAD)))
+        with server.ledger.watch() as seen:
+            try:
+                await _answer(attempt, client, "GET", url, tries)
+            except httpx.TransportError as error:
+                return error, seen
+    return None, seen
+
+
+async def _gets_past_the_dead(attempt, server):
+    """As many idle connections as DEAD break, by a FIN each or by an RST each."""
     broken = {}
     for end in ("close", "reset"):
-        url = f"{server.url}/faults/{end}?nth=2"
-        async with httpx.AsyncClient() as client:
-            await client.get(url)
-            try:
-                response = await attempt(client, "GET", url)
-            except httpx.TransportError as error:
-                broken[end] = error
-                continue
-        expect(
-            isinstance(response, httpx.Response),
-            "A response.",
-            happened=f"Your function returned `{response!r}`: the failure is hidden, and the "
-            "caller has no answer.",
+        error, seen = await _with_dead_connections(attempt, server, end, DEAD + 1)
+        if error:
+            broken[end] = error, seen
+    expected = f"A GET gets past {DEAD} dead connections with {DEAD + 1} tries."
+    if not broken:
+        return
+    [(error, seen), *_] = broken.values()
+    sent = seen.requests
+    if sent > 1:
+        words = f"`{error!r}` came out after {sent} tries: each met another dead connection."
+    elif len(broken) == 2:
+        words = f"`{error!r}` came out. No second try was made. No time limit had run out, either."
+    elif "close" in broken:
+        words = f"`{error!r}` came through: it is a TransportError, but no NetworkError."
+    else:
+        words = f"`{error!r}` came through: that is what an RST in place of a FIN looks like."
+    raise Wrong(expected, happened=words, seen=seen)
+
+
+async def _gives_up(attempt, server):
+    """No try can succeed, and only what is idempotent is tried again."""
+    for end, kind in (("close", httpx.RemoteProtocolError), ("reset", httpx.ReadError)):
+        for method, tries, most in [
+            *(("GET", tries, tries) for tries in (1, 2, 5)),
+            *((method, 3, 1) for method in OTHERS),
+            *((method, 2, 2) for method in IDEMPOTENT),
+        ]:
+            caught = None
+            async with httpx.AsyncClient() as client:
+                with server.ledger.watch() as seen:
+                    try:
+                        await _answer(attempt, client, method, f"{server.url}/{end}", tries)
+                    except (httpx.HTTPError, RuntimeError, TimeoutError) as error:
+                        caught = error
+            _expect_so_many(seen, method, tries, most)
+            expect(
+                isinstance(caught, kind),
+                "An exception that is not cured comes out as it is.",
+                happened=f"`{caught!r}` came out, where the client had raised {kind.__name__}.",
+                seen=seen,
+            )
+
+
+def _expect_so_many(seen, method, tries, most):
+    got = f"The server received it {'once' if seen.requests == 1 else f'{seen.requests} times'}"
+    if method in OTHERS:
+        expected, words = f"A {method} is sent once.", f"{got}. It may have acted on each."
+    else:
+        expected = f"A {method} is idempotent: with tries={tries} it is sent {tries} times if none "
+        expected += "is answered."
+        endless = seen.requests > 20 * most
+        words = f"{got}, and no end to it: that makes an outage worse." if endless else f"{got}."
+    expect(seen.requests == most, expected, happened=words, seen=seen)
+
+
+def _serve():
+    """A server whose faults take every method."""
+    methods = [*IDEMPOTENT, *OTHERS]
+    handlers = {
+        "/close": close.without_answer,
+        "/reset": reset.before,
+        "/refuses": PlainTextResponse(status_code=503),
+        "/echo": PlainTextResponse(),
+    }
+    return LocalServer(
+        Starlette(
+            routes=[Route(path, handler, methods=methods) for path, handler in handlers.items()]
         )
-    expected = "A GET is sent once more, and its caller gets the response."
-    match broken:
-        case {"close": _, "reset": _}:
-            words = "No second try was made. No time limit had run out, either."
-        case {"close": error}:
-            words = f"`{error!r}` came through: it is a TransportError, but no NetworkError."
-        case {"reset": error}:
-            words = f"`{error!r}` came through: that is what an RST in place of a FIN looks like."
-        case _:
-            return
-    raise Wrong(expected, happened=words)
-
-
-async def _gives_up(attempt, server, client):
-    """No try can succeed."""
-    with server.ledger.watch() as seen:
-        try:
-            async with asyncio.timeout(1):
-                await attempt(client, "GET", server.url + "/faults/close")
-        except (httpx.TransportError, TimeoutError):
-            pass
-    expect(
-        seen.requests <= MOST_TRIES,
-        "If the second try fails as well, its exception comes out.",
-        happened=f"The server was asked {seen.requests} times within a second, and there was no "
-        "end to it: that makes an outage worse.",
-    )
-
-
-async def _posts_once(attempt, server, client):
-    with server.ledger.watch() as seen:
-        try:
-            await attempt(client, "POST", server.url + "/faults/close")
-            raised = False
-        except httpx.RemoteProtocolError:
-            raised = True
-    expect(
-        seen.requests == 1,
-        "A POST is sent once.",
-        happened=f"The server received it {seen.requests} times. It may have acted on each.",
-        seen=seen,
-    )
-    expect(
-        raised,
-        "The exception of a POST comes out: its caller has to find out what became of it.",
-        happened="It was hidden.",
-        seen=seen,
     )
 
 
 EXERCISE = Exercise(
     id="04-2",
     title="Try again, where it is safe",
-    task="`send(client, method, url)` sends one request. When the connection breaks, by a FIN or "
-    "by an RST, a GET is sent once more; a POST is not, for the server may have acted on it. An "
-    "exception that is not cured comes out.",
+    task="`send(client, method, url, tries)` sends one request. When the connection breaks, by a "
+    "FIN or by an RST, send it again if the method is idempotent, until it is answered or `tries` "
+    "requests were sent; a POST is sent once, for the server may have acted on it. An exception "
+    "that is not cured comes out.",
     starter=send,
     hints=[
         "Which two exceptions has this lesson shown for a connection that breaks? Look at what "
         "their classes have in common, and at what they do not.",
-        "After `except`, ask for the method first. `raise` without a name passes the exception on.",
-        "The second try stands outside of the `try`, so that its own exception comes out.",
+        "Ask for the method first: what is not idempotent needs no `try` at all.",
+        "The last try stands outside of the `try`, so that its own exception comes out: a loop "
+        "over `range(tries - 1)`, and one more request after it.",
     ],
     wrong=[
         WrongAnswer(raises_the_time_limit, "No time limit had run out"),
-        WrongAnswer(repeats_everything, "It may have acted on each"),
+        WrongAnswer(repeats_everything, "A POST is sent once"),
+        WrongAnswer(spares_the_post_only, "A PATCH is sent once"),
         WrongAnswer(knows_network_errors_only, "but no NetworkError"),
         WrongAnswer(knows_protocol_errors_only, "an RST in place of a FIN"),
-        WrongAnswer(hides_the_exception, "the failure is hidden"),
-        WrongAnswer(never_gives_up, "that makes an outage worse"),
+        WrongAnswer(sends_once_more, "came out after 2 tries"),
+        WrongAnswer(sends_one_too_many, "The server received it 2 times."),
+        WrongAnswer(hides_the_exception, "and `None` was returned, as if"),
+        WrongAnswer(hands_the_exception_out, "RemoteProtocolError'> was returned"),
+        WrongAnswer(never_gives_up, "no end to it"),
         WrongAnswer(makes_a_client_of_its_own, "a client per call"),
+        WrongAnswer(sends_nothing, "No request was made"),
+        WrongAnswer(repeats_bad_answers, "also a 503"),
     ],
+    right=[counts_down, keeps_the_error],
     solution=solution,
-    why="GET, HEAD, OPTIONS, PUT and DELETE are idempotent (RFC 9110, 9.2.2): sent twice, they "
-    "mean the same as sent once. A POST does not, unless the service promises it, for example "
-    "with an idempotency key.",
+    why="GET, HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent (RFC 9110, 9.2.2): sent twice, "
+    "they are meant to have the effect of one. A POST or a PATCH is not, unless the service "
+    "promises it, for example with an idempotency key. Each failure takes one dead connection "
+    "away, so several tries may be needed where several were idle.",
     check=check,
+    serve=_serve,
 )

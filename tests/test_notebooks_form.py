@@ -9,10 +9,7 @@ from lesson import Lesson, deeper, main_paths
 
 NAME = re.compile(r"\d\d(-[a-z0-9]+)+\.ipynb")
 # Lessons whose second edition is still to come. An entry that meets every check is an error.
-NOT_YET = {
-    # 08
-    "08-fix-2-shared-client.ipynb",
-}
+NOT_YET: set[str] = set()
 
 
 def name(path):

@@ -1,4 +1,7 @@
-"""The weather service's client as the article has it: one for the module, made at import."""
+"""The weather service's client as the article has it: one for the module, made at import.
+
+Not to be copied: lesson 08 asks who closes it.
+"""
 
 import os
 

@@ -1,17 +1,16 @@
 """Ownership: an object closes the client that it has made, and leaves alone one that was lent."""
 
-from contextlib import AsyncExitStack
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect, still_open
+from course.exercises.ownership import check
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 class Forecasts:
-    """Forecasts of the weather service: `async with Forecasts(url) as forecasts: ...`.
-
-    It uses the caller's open `client` or, without one, its own for as long as the block.
-    """
+    """Forecasts, over the caller's open `client` or, without one, its own for the block."""
 
     def __init__(self, url, client=None):
         self.url = url
@@ -29,10 +28,7 @@ class Forecasts:
 
 
 class Solution:
-    """Forecasts of the weather service: `async with Forecasts(url) as forecasts: ...`.
-
-    It uses the caller's open `client` or, without one, its own for as long as the block.
-    """
+    """Forecasts, over the caller's open `client` or, without one, its own for the block."""
 
     def __init__(self, url, client=None):
         self.url = url
@@ -52,11 +48,20 @@ class Solution:
         return response.json()["json"]
 
 
-class EntersWhatItWasLent(Forecasts):
+class Told(Forecasts):
+    """What those below have in common: they know whether the client is their own."""
+
     def __init__(self, url, client=None):
         self.url = url
+        self.own = client is None
         self.client = client or httpx.AsyncClient()
 
+    async def __aexit__(self, *exc_info):
+        if self.own:
+            await self.client.aclose()
+
+
+class EntersWhatItWasLent(Forecasts):
     async def __aenter__(self):
         await self.client.__aenter__()
         return self
@@ -70,21 +75,41 @@ class ClosesNothing(Forecasts):
         pass
 
 
-class AlwaysHasItsOwn(Forecasts):
+class DropsIt(Told):
+    async def __aexit__(self, *exc_info):
+        if self.own:
+            del self.client
+
+
+class HasItsOwnBeside(Forecasts):
     def __init__(self, url, client=None):
         self.url = url
         self.client = httpx.AsyncClient()
 
 
-class ClosesAfterSuccessOnly(Forecasts):
+class MakesOneInAnyCase(Told):
     def __init__(self, url, client=None):
-        self.url = url
-        self.own = client is None
-        self.client = client or httpx.AsyncClient()
+        super().__init__(url, client)
+        self.own_client = httpx.AsyncClient()
+        self.client = client or self.own_client
 
+
+class ClosesAfterSuccessOnly(Told):
     async def __aexit__(self, exc_type, exc, traceback):
         if self.own and exc is None:
             await self.client.aclose()
+
+
+class ClosesUnlessCancelled(Told):
+    async def __aexit__(self, exc_type, exc, traceback):
+        if self.own and (exc is None or isinstance(exc, Exception)):
+            await self.client.aclose()
+
+
+class ClosesInATask(Told):
+    async def __aexit__(self, *exc_info):
+        if self.own:
+            self.closing = asyncio.create_task(self.client.aclose())
 
 
 class HasOneForEachCall(Forecasts):
@@ -104,114 +129,127 @@ class HasOneForEachCall(Forecasts):
         return response.json()["json"]
 
 
-class SwallowsWhatIsRaised(Forecasts):
+class SharesItsOwn(Forecasts):
+    shared = []  # noqa: RUF012
+
     def __init__(self, url, client=None):
         self.url = url
         self.own = client is None
-        self.client = client or httpx.AsyncClient()
+        if self.own and (not self.shared or self.shared[-1].is_closed):
+            self.shared.append(httpx.AsyncClient())
+        self.client = client or self.shared[-1]
 
     async def __aexit__(self, *exc_info):
         if self.own:
             await self.client.aclose()
+
+
+class SwallowsWhatIsRaised(Told):
+    async def __aexit__(self, *exc_info):
+        await super().__aexit__()
         return True
 
 
+class SwallowsWhereItIsLent(Told):
+    async def __aexit__(self, *exc_info):
+        await super().__aexit__()
+        return not self.own
+
+
+class SwallowsWhatIsHttpxs(Told):
+    async def __aexit__(self, exc_type, exc, traceback):
+        await super().__aexit__()
+        return isinstance(exc, httpx.HTTPError)
+
+
+class HidesThatAQuestionFailed(Told):
+    async def of(self, city):
+        try:
+            return await super().of(city)
+        except httpx.HTTPError:
+            return None
+
+
 class ClosesWhatItWasLent(Forecasts):
+    async def __aexit__(self, *exc_info):
+        async with AsyncExitStack() as exits:
+            exits.push_async_callback(self.client.aclose)
+
+
+class ClosesWhatItWasLentAfterAnError(Told):
+    async def __aexit__(self, exc_type, exc, traceback):
+        if self.own or exc:
+            await self.client.aclose()
+
+
+class ChangesWhatItWasLent(Told):
+    async def of(self, city):
+        self.client.base_url = self.url
+        response = await self.client.post("/echo", json=city)
+        return response.json()["json"]
+
+
+class AsksNothing(Forecasts):
+    async def __aexit__(self, *exc_info):
+        pass
+
+    async def of(self, city):
+        return city
+
+
+class AsksSynchronously(Told):
+    async def of(self, city):
+        with httpx.Client() as client:
+            return client.post(self.url + "/echo", json=city).json()["json"]
+
+
+class RemembersWhoseItIs(Told):
+    async def __aexit__(self, *exc_info):
+        if self.own:
+            await self.client.__aexit__(*exc_info)
+
     async def __aenter__(self):
-        self.exits = AsyncExitStack()
-        self.exits.push_async_callback(self.client.aclose)
+        if self.own:
+            await self.client.__aenter__()
+        return self
+
+
+class MakesItWhenAsked(Forecasts):
+    def __init__(self, url, client=None):
+        self.url = url
+        self.lent, self.made = client, None
+
+    async def __aexit__(self, *exc_info):
+        if self.made is not None:
+            made, self.made = self.made, None
+            await made.aclose()
+
+    async def of(self, city):
+        if self.lent is None and self.made is None:
+            self.made = httpx.AsyncClient(timeout=30)
+        client = self.lent or self.made
+        return (await client.post(f"{self.url}/echo", json=city)).raise_for_status().json()["json"]
+
+
+class GeneratesIt(Forecasts):
+    def __init__(self, url, client=None):
+        self.url = url
+        self.opened = self._open(client)
+
+    @asynccontextmanager
+    async def _open(self, lent):
+        if lent is not None:
+            yield lent
+        else:
+            async with httpx.AsyncClient() as client:
+                yield client
+
+    async def __aenter__(self):
+        self.client = await self.opened.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info):
-        await self.exits.aclose()
-
-
-class Stumble(Exception):
-    """What the check raises inside the block."""
-
-
-async def check(attempt, server):
-    with server.ledger.watch() as seen:
-        async with attempt(server.url) as forecasts:
-            await _ask(forecasts, "Bonn", "Kiel")
-        await attempt.settle()
-    opened, left = seen.connections, still_open(seen)
-    expect(
-        opened == 1,
-        "Without a client of the caller, it has one of its own: two questions, one connection.",
-        happened=f"The server saw {opened} connections. A client for each call shares nothing.",
-        seen=seen,
-    )
-    expect(
-        not left,
-        "At the end of the block it closes the client that it has made.",
-        happened="Its connection is still open. Nobody else knows of that client, so nobody else "
-        "can close it.",
-        seen=seen,
-    )
-    await _check_exception(attempt, server)
-    await _check_lent(attempt, server)
-
-
-async def _check_exception(attempt, server):
-    raised = None
-    with server.ledger.watch() as seen:
-        try:
-            async with attempt(server.url) as forecasts:
-                await _ask(forecasts, "Bonn")
-                raise Stumble
-        except Stumble as error:
-            raised = error
-        await attempt.settle()
-    expect(
-        raised is not None,
-        "What is raised in the block comes out of it.",
-        happened="The exception is gone: an `__aexit__` that returns something true swallows it.",
-        seen=seen,
-    )
-    expect(
-        not still_open(seen),
-        "It closes its own client however the block ends.",
-        happened="An exception in the block, and its connection is still open.",
-        seen=seen,
-    )
-
-
-async def _check_lent(attempt, server):
-    async with httpx.AsyncClient() as lent:
-        await lent.get(server.url + "/echo")
-        with server.ledger.watch() as seen:
-            try:
-                async with attempt(server.url, client=lent) as forecasts:
-                    await _ask(forecasts, "Bonn")
-            except RuntimeError as error:
-                if "open a client instance more than once" not in str(error):
-                    raise
-                raise Wrong(
-                    "It uses the client that it is given, which is open already.",
-                    happened=f"`{error!r}`: your class entered a client that somebody else has "
-                    "entered. Entering is the owner's part, as closing is.",
-                ) from error
-        expect(
-            not lent.is_closed,
-            "The caller's client is still open after the block: it belongs to the caller.",
-            happened="Your class closed the client that it was lent, and the caller's next request "
-            "fails.",
-            seen=seen,
-        )
-        expect(
-            seen.connections == 0 and seen.requests == 1,
-            "With a client of the caller, it uses that one: its connection is open already.",
-            happened="The client that it was given was not used: the question came over another "
-            "connection.",
-            seen=seen,
-        )
-
-
-async def _ask(forecasts, *cities):
-    for city in cities:
-        answer = await forecasts.of(city)
-        expect(answer == city, f"The answer on {city}.", happened=f"It returned `{answer!r}`.")
+        return await self.opened.__aexit__(*exc_info)
 
 
 EXERCISE = Exercise(
@@ -229,12 +267,25 @@ EXERCISE = Exercise(
     wrong=[
         WrongAnswer(EntersWhatItWasLent, "Entering is the owner's part"),
         WrongAnswer(ClosesNothing, "Nobody else knows of that client"),
-        WrongAnswer(AlwaysHasItsOwn, "was not used"),
-        WrongAnswer(ClosesAfterSuccessOnly, "An exception in the block, and"),
+        WrongAnswer(DropsIt, "It has let go of its client"),
+        WrongAnswer(HasItsOwnBeside, "was not used"),
+        WrongAnswer(MakesOneInAnyCase, "It made 2 clients, and closed 1"),
+        WrongAnswer(ClosesAfterSuccessOnly, "`Stumble` in the block, and its client"),
+        WrongAnswer(ClosesUnlessCancelled, "`CancelledError` in the block, and its client"),
+        WrongAnswer(ClosesInATask, "a task still ran that nobody waited for"),
         WrongAnswer(HasOneForEachCall, "A client for each call"),
-        WrongAnswer(SwallowsWhatIsRaised, "swallows it"),
-        WrongAnswer(ClosesWhatItWasLent, "closed the client that it was lent"),
+        WrongAnswer(SharesItsOwn, "with its client the other's was closed"),
+        WrongAnswer(SwallowsWhatIsRaised, "`Stumble` was raised in it, without a client"),
+        WrongAnswer(SwallowsWhereItIsLent, "`Stumble` was raised in it, with a client"),
+        WrongAnswer(SwallowsWhatIsHttpxs, "`ReadTimeout` was raised in it, without"),
+        WrongAnswer(HidesThatAQuestionFailed, "and `of` returned `None`"),
+        WrongAnswer(ClosesWhatItWasLent, "was lent, after the block"),
+        WrongAnswer(ClosesWhatItWasLentAfterAnError, "after a block that ended with `Stumble`"),
+        WrongAnswer(ChangesWhatItWasLent, "came back with other settings"),
+        WrongAnswer(AsksNothing, "No request was made"),
+        WrongAnswer(AsksSynchronously, "Your code stopped it"),
     ],
+    right=[RemembersWhoseItIs, MakesItWhenAsked, GeneratesIt],
     solution=Solution,
     why="Whoever makes a client closes it. The stack holds the client that your class has made, "
     "and nothing if it was given one.",

@@ -1,8 +1,7 @@
-"""`Limits` from the load: Little's law, room for a burst, and no connection thrown away."""
+"""`Limits` that throw no connection away: as many kept as allowed, and given up in time."""
 
 import asyncio
 import itertools
-import math
 import ssl
 
 import httpx
@@ -10,150 +9,174 @@ import httpx
 from server.local import LocalServer
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
-# requests per second, seconds each, seconds until the server closes an idle connection
-LOADS = [(20, 0.25, 30), (6, 0.5, 5)]
+# connections at most, seconds until the server closes an idle one, seconds of the round trip
+CASES = [(8, 60, 0.2), (3, 10, 4.5), (24, 20, 4.0)]
+SHORT = 3  # requests, one by one
 _numbers = itertools.count(1)
 
 
-def limits_for(rate, seconds, server_keeps):
-    """Return the httpx.Limits of a client for this load.
-
-    rate: requests per second. seconds: how long each takes. server_keeps: after so many seconds
-    the server closes an idle connection.
-
-    The client may use twice as many connections as are under way on average, and no more. It keeps
-    them all for the next burst, and it gives an idle one up before the server does.
+def limits_for(at_once, server_keeps, round_trip):
+    """Return the httpx.Limits: at most `at_once` connections, and one that comes free is kept,
+    for half of `server_keeps` (seconds until the server closes an idle one) or longer, but given
+    up a `round_trip` (seconds) or more before the server closes it.
     """
-    return httpx.Limits(max_connections=rate)
+    return httpx.Limits(max_connections=at_once)
 
 
-def solution(rate, seconds, server_keeps):
-    """Return the httpx.Limits of a client for this load.
-
-    rate: requests per second. seconds: how long each takes. server_keeps: after so many seconds
-    the server closes an idle connection.
-
-    The client may use twice as many connections as are under way on average, and no more. It keeps
-    them all for the next burst, and it gives an idle one up before the server does.
+def solution(at_once, server_keeps, round_trip):
+    """Return the httpx.Limits: at most `at_once` connections, and one that comes free is kept,
+    for half of `server_keeps` (seconds until the server closes an idle one) or longer, but given
+    up a `round_trip` (seconds) or more before the server closes it.
     """
-    most = math.ceil(2 * rate * seconds)
     return httpx.Limits(
-        max_connections=most,
-        max_keepalive_connections=most,
-        keepalive_expiry=server_keeps / 2,
+        max_connections=at_once,
+        max_keepalive_connections=at_once,
+        keepalive_expiry=server_keeps - round_trip,
     )
 
 
-def takes_the_defaults(rate, seconds, server_keeps):
+def _limits(most, kept, expiry):
     return httpx.Limits(
-        max_connections=100, max_keepalive_connections=20, keepalive_expiry=server_keeps / 2
+        max_connections=most, max_keepalive_connections=kept, keepalive_expiry=expiry
     )
 
 
-def has_no_room_for_a_burst(rate, seconds, server_keeps):
-    most = math.ceil(rate * seconds)
+def takes_the_defaults(at_once, server_keeps, round_trip):
+    return _limits(100, 20, server_keeps - round_trip)
+
+
+def keeps_the_default_20(at_once, server_keeps, round_trip):
+    return _limits(at_once, 20, server_keeps - round_trip)
+
+
+def keeps_a_quarter(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once // 4, server_keeps - round_trip)
+
+
+def keeps_one_too_few(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once - 1, server_keeps - round_trip)
+
+
+def limits_the_kept_ones_only(at_once, server_keeps, round_trip):
+    expiry = server_keeps - round_trip
+    return httpx.Limits(max_keepalive_connections=at_once, keepalive_expiry=expiry)
+
+
+def halves_it(at_once, server_keeps, round_trip):
+    most = at_once // 2
+    return _limits(most, most, server_keeps - round_trip)
+
+
+def leaves_the_expiry_out(at_once, server_keeps, round_trip):
+    return httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+
+
+def writes_a_number_of_its_own(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once, 4.9)
+
+
+def expires_when_the_server_does(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once, server_keeps)
+
+
+def takes_off_a_tenth(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once, 0.9 * server_keeps)
+
+
+def has_no_expiry(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once, None)
+
+
+def returns_nothing(at_once, server_keeps, round_trip):
+    _limits(at_once, at_once, server_keeps - round_trip)
+
+
+def sets_no_limit_to_what_is_kept(at_once, server_keeps, round_trip):
+    return httpx.Limits(max_connections=at_once, keepalive_expiry=server_keeps / 2)
+
+
+def leaves_a_margin(at_once, server_keeps, round_trip):
+    expiry = max(server_keeps / 2, server_keeps - 2 * round_trip)
     return httpx.Limits(
-        max_connections=most, max_keepalive_connections=most, keepalive_expiry=server_keeps / 2
-    )
-
-
-def takes_the_rate(rate, seconds, server_keeps):
-    return httpx.Limits(
-        max_connections=rate, max_keepalive_connections=rate, keepalive_expiry=server_keeps / 2
-    )
-
-
-def divides(rate, seconds, server_keeps):
-    most = math.ceil(2 * rate / seconds)
-    return httpx.Limits(
-        max_connections=most, max_keepalive_connections=most, keepalive_expiry=server_keeps / 2
-    )
-
-
-def limits_the_idle_ones_only(rate, seconds, server_keeps):
-    most = math.ceil(2 * rate * seconds)
-    return httpx.Limits(max_keepalive_connections=most, keepalive_expiry=server_keeps / 2)
-
-
-def keeps_the_average(rate, seconds, server_keeps):
-    average = math.ceil(rate * seconds)
-    return httpx.Limits(
-        max_connections=2 * average,
-        max_keepalive_connections=average,
-        keepalive_expiry=server_keeps / 2,
-    )
-
-
-def leaves_the_expiry_out(rate, seconds, server_keeps):
-    most = math.ceil(2 * rate * seconds)
-    return httpx.Limits(max_connections=most, max_keepalive_connections=most)
-
-
-def expires_when_the_server_does(rate, seconds, server_keeps):
-    most = math.ceil(2 * rate * seconds)
-    return httpx.Limits(
-        max_connections=most, max_keepalive_connections=most, keepalive_expiry=server_keeps
+        max_connections=at_once, max_keepalive_connections=at_once + 1, keepalive_expiry=expiry
     )
 
 
 async def check(attempt, server):
     context = ssl.create_default_context()
-    for load in LOADS:
-        await _check_load(attempt, server, context, *load)
+    for at_once, server_keeps, round_trip in CASES:
+        limits = attempt(at_once, server_keeps, round_trip)
+        expect(
+            isinstance(limits, httpx.Limits),
+            "An `httpx.Limits`.",
+            happened=f"It returned an object of type `{type(limits).__name__}`.",
+        )
+        _check_expiry(limits.keepalive_expiry, server_keeps, round_trip)
+        async with httpx.AsyncClient(verify=context, limits=limits, timeout=30) as client:
+            await _check_most(client, server, at_once)
+            await _check_kept(client, server, at_once)
 
 
-async def _check_load(attempt, server, context, rate, seconds, server_keeps):
-    limits = attempt(rate, seconds, server_keeps)
+def _check_expiry(expiry, server_keeps, round_trip):
+    case = f"The server closes an idle connection after {server_keeps} s, {round_trip} s away."
     expect(
-        isinstance(limits, httpx.Limits),
-        "An `httpx.Limits`.",
-        happened=f"It returned an object of type `{type(limits).__name__}`.",
+        expiry is not None and expiry <= server_keeps - round_trip,
+        f"{case} It is given up before, by a round trip at least.",
+        happened=f"`keepalive_expiry` is {expiry}. A request that is sent at the last moment meets "
+        "the server's close on its way.",
     )
-    average = math.ceil(rate * seconds)
-    load = f"{rate} requests per second of {seconds} s each: {average} are under way on average"
-    async with httpx.AsyncClient(verify=context, limits=limits, timeout=30) as client:
-        with server.ledger.watch() as seen:
-            at_once = await _burst(client, server, 2 * average + 1)
-        expect(
-            at_once >= 2 * average,
-            f"{load}. In a burst, {2 * average} reach the server at the same time.",
-            happened=f"{at_once} did, and the others stood in the pool's queue.",
-            seen=seen,
-        )
-        expect(
-            at_once == 2 * average,
-            f"{load}. At most {2 * average} connections.",
-            happened="One more request came, and it was given one more connection. "
-            + _too_many(limits),
-            seen=seen,
-        )
-        with server.ledger.watch() as seen:
-            await _burst(client, server, 2 * average)
-        expect(
-            seen.connections == 0,
-            "The second burst finds the connections of the first.",
-            happened=f"It opened {seen.connections} anew: after the first burst the client kept "
-            f"{limits.max_keepalive_connections} and closed the others.",
-            seen=seen,
-        )
-    expiry = limits.keepalive_expiry
     expect(
-        expiry is not None and 0 < expiry < server_keeps,
-        f"An idle connection is given up before the server closes it after {server_keeps} s.",
-        happened=f"`keepalive_expiry` is {expiry}. In the time between, a request can be sent on a "
-        "connection that the server is closing.",
+        expiry >= server_keeps / 2,
+        f"{case} It is kept for half of that time or longer.",
+        happened=f"`keepalive_expiry` is {expiry}: it is given up sooner, and opened anew.",
     )
 
 
-async def _burst(client, server, size):
-    """Send so many requests at once; return how many of them the server held at the same time."""
+async def _check_most(client, server, at_once):
+    with server.ledger.watch() as seen:
+        together = await _burst(client, server, at_once + 1)
+    expect(
+        together >= at_once,
+        f"{at_once} connections: so many requests reach the server at the same time.",
+        happened=f"{together} did, and the others stood in the pool's queue.",
+        seen=seen,
+    )
+    expect(
+        together == at_once,
+        f"At most {at_once} connections.",
+        happened="One more request came, and it was given one more connection. "
+        + _too_many(client),
+        seen=seen,
+    )
+
+
+async def _check_kept(client, server, at_once):
+    """Short requests, one by one, while all connections but one are in use."""
+    with server.ledger.watch() as seen:
+        await _burst(client, server, at_once - 1, short=SHORT)
+    expect(
+        seen.connections == 0,
+        f"{at_once - 1} requests are under way, {SHORT} short ones come one by one, and each finds "
+        f"a connection of the {at_once} that are open already.",
+        happened=f"The client opened {seen.connections} anew. `max_keepalive_connections` counts "
+        "the connections in use, too.",
+        seen=seen,
+    )
+
+
+async def _burst(client, server, size, short=0):
+    """Send so many requests at once; return how many of them the server held at the same time.
+
+    short: how many others are sent meanwhile, one after the other.
+    """
     gate = f"burst-{next(_numbers)}"
     url = f"{server.url}/faults/hold?gate={gate}"
     tasks = [asyncio.create_task(client.get(url)) for _ in range(size)]
-    limit = client._transport._pool._max_connections  # there is no public way to ask
-    together = min(size, limit)
+    together = min(size, _most(client))
     try:
         await server.gates.reached(gate, together, timeout=20)
+        for _ in range(short):
+            await client.get(server.url + "/echo")
     finally:
         server.gates.open(gate)
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -163,41 +186,55 @@ async def _burst(client, server, size):
     return together
 
 
-def _too_many(limits):
-    if limits.max_connections is None:
+def _most(client):
+    return client._transport._pool._max_connections  # there is no public way to ask
+
+
+def _too_many(client):
+    most = _most(client)
+    if most > 1000:
         return (
             "Where `max_connections` is left out, it is not httpx's default that counts. It is "
             "`None`: there is no limit."
         )
-    return f"The limit is {limits.max_connections}."
+    return f"The limit is {most}."
 
 
 EXERCISE = Exercise(
     id="08-2",
-    title="Limits from the load",
-    task="`limits_for` is told the load. Return the `httpx.Limits`: twice the connections that are "
-    "under way on average and no more, all of them kept, and given up before the server does.",
+    title="Limits that throw nothing away",
+    task="`limits_for` is told how many connections there may be, when the server closes an idle "
+    "one, and how far away it is. Return the `httpx.Limits`: no more connections than that, each "
+    "kept when it comes free, for half of the server's time or longer, and given up a round trip "
+    "or more before the server closes it.",
     starter=limits_for,
     hints=[
-        "Little's law: requests per second × seconds each. The result may be no whole number, and "
-        "half a connection is of no use: `math.ceil`.",
-        "`httpx.Limits` has three fields. What you leave out is not httpx's default.",
-        "All are kept if `max_keepalive_connections` is as large as `max_connections`. For the "
-        "expiry, half of the server's time will do.",
+        "`httpx.Limits` has three fields. What you leave out is not httpx's default, but "
+        "`None` for the two numbers, and 5 seconds for the expiry.",
+        "The pool compares `max_keepalive_connections` with all that it holds. So how large must "
+        "it be if nothing is ever to be one too many?",
+        "The request needs its time to the server, and the server's close needs its time to you: "
+        "subtract the round trip from the server's time.",
     ],
     wrong=[
         WrongAnswer(takes_the_defaults, "The limit is 100."),
-        WrongAnswer(has_no_room_for_a_burst, "stood in the pool's queue"),
-        WrongAnswer(takes_the_rate, "The limit is 20."),
-        WrongAnswer(divides, "The limit is 160."),
-        WrongAnswer(limits_the_idle_ones_only, "there is no limit."),
-        WrongAnswer(keeps_the_average, "closed the others"),
+        WrongAnswer(keeps_the_default_20, "23 requests are under way"),
+        WrongAnswer(keeps_a_quarter, "opened 8 anew"),
+        WrongAnswer(keeps_one_too_few, "opened 3 anew"),
+        WrongAnswer(limits_the_kept_ones_only, "there is no limit."),
+        WrongAnswer(halves_it, "stood in the pool's queue"),
         WrongAnswer(leaves_the_expiry_out, "`keepalive_expiry` is 5.0"),
-        WrongAnswer(expires_when_the_server_does, "`keepalive_expiry` is 30"),
+        WrongAnswer(writes_a_number_of_its_own, "`keepalive_expiry` is 4.9"),
+        WrongAnswer(expires_when_the_server_does, "`keepalive_expiry` is 60"),
+        WrongAnswer(takes_off_a_tenth, "`keepalive_expiry` is 9.0"),
+        WrongAnswer(has_no_expiry, "`keepalive_expiry` is None"),
+        WrongAnswer(returns_nothing, "type `NoneType`"),
     ],
+    right=[sets_no_limit_to_what_is_kept, leaves_a_margin],
     solution=solution,
-    why="Rate times time is what is under way. Twice that is room for a burst, and a connection "
-    "that is kept need not be opened again.",
+    why="A connection that comes free is closed when the pool holds more than it may keep, those "
+    "in use included. Where it may keep all that it may open, there is never one too many. What "
+    "you give up a round trip before the server does, you do not send on while it closes.",
     check=check,
     serve=lambda: LocalServer(timeout_keep_alive=60),
 )

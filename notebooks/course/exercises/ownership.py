@@ -1,0 +1,233 @@
+"""What an answer to exercise 08-1 is tried on: whose client it is, and how its block ends.
+
+`ex_08_1.py` has it as its check. It talks to the check's own server, and to a port that refuses.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import httpx
+
+from server.wire import refused
+from workbench.checking.record import Wrong, expect
+
+
+class Stumble(Exception):
+    """What the check raises inside the block, beside an error of httpx's and a cancellation."""
+
+
+ERRORS = (Stumble, httpx.ReadTimeout, asyncio.CancelledError)
+
+
+async def check(attempt, server):
+    with _made() as made:
+        await _check_own(attempt, server, made)
+        if attempt.blocked:
+            return  # a synchronous client, and the report says so: what follows would not fit it
+        await _check_two(attempt, server)
+        for kind in ERRORS:
+            await _check_exception(attempt, server, made, kind)
+        await _check_lent(attempt, server, made)
+        for kind in ERRORS:
+            await _check_lent_exception(attempt, server, kind)
+        await _check_refused(attempt)
+
+
+@contextmanager
+def _made() -> Iterator[list[httpx.AsyncClient]]:
+    """Give the clients that are made in the block: as the list has them, none is collected."""
+    made = []
+    init = httpx.AsyncClient.__init__
+
+    def noting(client, *args, **kwargs):
+        init(client, *args, **kwargs)
+        made.append(client)
+
+    with mock.patch.object(httpx.AsyncClient, "__init__", noting):
+        yield made
+
+
+async def _check_own(attempt, server, made):
+    with server.ledger.watch() as seen:
+        async with attempt(server.url) as forecasts:
+            await _ask(forecasts, "Bonn", "Kiel")
+        await _require_no_task(attempt)
+    attempt.require_request(seen)
+    if attempt.blocked:
+        return
+    expect(
+        seen.connections == 1,
+        "Without a client of the caller, it has one of its own: two questions, one connection.",
+        happened=f"The server saw {seen.connections} connections. A client for each call shares "
+        "nothing.",
+        seen=seen,
+    )
+    expect(
+        all(client.is_closed for client in made),
+        "At the end of the block it closes the client that it has made.",
+        happened=_what_is_open(made, forecasts),
+        seen=seen,
+    )
+    await attempt.require_nothing_left(seen)
+
+
+def _what_is_open(made, forecasts):
+    if len(made) > 1:
+        closed = sum(client.is_closed for client in made)
+        return f"It made {len(made)} clients, and closed {closed}."
+    if made and not any(value is made[0] for value in vars(forecasts).values()):
+        return (
+            "It has let go of its client, and not closed it: then it is up to the garbage "
+            "collector when the connection is closed."
+        )
+    return (
+        "The block is over, and its client is open, with its connection. Nobody else knows of that "
+        "client, so nobody else can close it."
+    )
+
+
+async def _check_two(attempt, server):
+    async with attempt(server.url) as outer:
+        async with attempt(server.url) as inner:
+            await _ask(inner, "Bonn")
+        try:
+            await _ask(outer, "Kiel")
+        except RuntimeError as error:
+            raise Wrong(
+                "Two of them at the same time have a client each.",
+                happened=f"`{error!r}`: the block of one was over, and with its client the other's "
+                "was closed.",
+            ) from error
+
+
+async def _check_exception(attempt, server, made, kind):
+    raised = kind("raised in the block")
+    with server.ledger.watch() as seen:
+        caught = None
+        try:
+            async with attempt(server.url) as forecasts:
+                await _ask(forecasts, "Bonn")
+                raise raised
+        except kind as error:
+            caught = error
+        await _require_no_task(attempt)
+    _expect_the_same(caught, raised, "without a client of the caller")
+    expect(
+        all(client.is_closed for client in made),
+        "It closes its own client however the block ends.",
+        happened=f"`{kind.__name__}` in the block, and its client is still open.",
+        seen=seen,
+    )
+    await attempt.require_nothing_left(seen)
+
+
+async def _check_lent(attempt, server, made):
+    async with httpx.AsyncClient() as lent:
+        await lent.get(server.url + "/echo")
+        before = _settings(lent)
+        with server.ledger.watch() as seen:
+            try:
+                async with attempt(server.url, client=lent) as forecasts:
+                    await _ask(forecasts, "Bonn")
+            except RuntimeError as error:
+                if "open a client instance more than once" not in str(error):
+                    raise
+                raise Wrong(
+                    "It uses the client that it is given, which is open already.",
+                    happened=f"`{error!r}`: your class entered a client that somebody else has "
+                    "entered. Entering is the owner's part, as closing is.",
+                ) from error
+            await _require_no_task(attempt)
+        _expect_open(lent, seen, "the block")
+        expect(
+            seen.connections == 0 and seen.requests == 1,
+            "With a client of the caller, it uses that one: its connection is open already.",
+            happened="The client that it was given was not used: the question came over another "
+            "connection.",
+            seen=seen,
+        )
+        expect(
+            _settings(lent) == before,
+            "What belongs to the caller is left as it was.",
+            happened="The client that it was lent came back with other settings, and the caller's "
+            "next request is sent with them.",
+        )
+        expect(
+            all(client.is_closed for client in made if client is not lent),
+            "With a client of the caller, it needs none of its own.",
+            happened="It made one all the same, and did not close it.",
+        )
+
+
+async def _check_lent_exception(attempt, server, kind):
+    raised = kind("raised in the block")
+    async with httpx.AsyncClient() as lent:
+        caught = None
+        with server.ledger.watch() as seen:
+            try:
+                async with attempt(server.url, client=lent) as forecasts:
+                    await _ask(forecasts, "Bonn")
+                    raise raised
+            except kind as error:
+                caught = error
+        _expect_the_same(caught, raised, "with a client of the caller")
+        _expect_open(lent, seen, f"a block that ended with `{kind.__name__}`")
+
+
+async def _check_refused(attempt):
+    """A question that fails: the error comes out of `of`, whoever the client belongs to."""
+    async with httpx.AsyncClient() as lent:
+        with refused() as endpoint:
+            for client in (None, lent):
+                async with attempt(endpoint.url, client=client) as forecasts:
+                    try:
+                        answer = await forecasts.of("Bonn")
+                    except httpx.ConnectError:
+                        continue
+                    raise Wrong(
+                        "A question that nobody answers raises httpx's error.",
+                        happened=f"No server was there, and `of` returned `{answer!r}`.",
+                    )
+
+
+async def _ask(forecasts, *cities):
+    for city in cities:
+        answer = await forecasts.of(city)
+        expect(answer == city, f"The answer on {city}.", happened=f"It returned `{answer!r}`.")
+
+
+async def _require_no_task(attempt):
+    """Raise `Wrong` if a task of the answer still runs; to be called straight after its block."""
+    pending = attempt.pending
+    await attempt.settle()
+    expect(
+        not pending,
+        "The client is closed when the block is over.",
+        happened="It was over, and a task still ran that nobody waited for: "
+        f"`{next(iter(pending), '')}`.",
+    )
+
+
+def _expect_the_same(caught, raised, ownership):
+    expect(
+        caught is raised,
+        "What is raised in the block comes out of it.",
+        happened=f"`{type(raised).__name__}` was raised in it, {ownership}, and is gone: an "
+        "`__aexit__` that returns something true swallows it.",
+    )
+
+
+def _expect_open(lent, seen, block):
+    expect(
+        not lent.is_closed,
+        "The caller's client is still open after the block: it belongs to the caller.",
+        happened=f"Your class closed the client that it was lent, after {block}, and the caller's "
+        "next request fails.",
+        seen=seen,
+    )
+
+
+def _settings(client):
+    return client.base_url, client.timeout, dict(client.headers), client.follow_redirects

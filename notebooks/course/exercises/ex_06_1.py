@@ -159,6 +159,27 @@ def never_closes_the_client(url, jobs):
     return asyncio.run(main())
 
 
+def closes_in_a_task_that_nobody_awaits(url, jobs):
+    async def main():
+        client = httpx.AsyncClient()
+        try:
+            return [(await client.post(url + "/echo", json=job)).json()["json"] for job in jobs]
+        finally:
+            asyncio.create_task(client.aclose())  # noqa: RUF006
+
+    return asyncio.run(main())
+
+
+def gives_each_failure_to_a_group(url, jobs):
+    async def main():
+        limits = httpx.Limits(max_connections=1)
+        async with httpx.AsyncClient(limits=limits) as client, asyncio.TaskGroup() as group:
+            posts = [group.create_task(client.post(url + "/echo", json=job)) for job in jobs]
+        return [post.result().json()["json"] for post in posts]
+
+    return asyncio.run(main())
+
+
 def closes_only_when_all_went_well(url, jobs):
     async def main():
         client = httpx.AsyncClient()
@@ -240,6 +261,8 @@ EXERCISE = Exercise(
         WrongAnswer(
             closes_only_when_all_went_well, "It came through, and the connection is still open"
         ),
+        WrongAnswer(closes_in_a_task_that_nobody_awaits, "never came to its end"),
+        WrongAnswer(gives_each_failure_to_a_group, "what came was `ExceptionGroup("),
         WrongAnswer(leaves_its_loop_open, "1 event loop was not closed"),
         WrongAnswer(swallows_what_a_job_raises, "returned 2 answers and raised nothing"),
         WrongAnswer(returns_what_a_job_raises, "returned 3 answers and raised nothing"),

@@ -168,6 +168,21 @@ def trusts_a_weak_dictionary():
     return get_client
 
 
+def closes_it_in_another_loop():
+    clients = {}
+
+    def get_client():
+        running = asyncio.get_running_loop()
+        for loop in list(clients):
+            if loop.is_closed():
+                running.create_task(clients.pop(loop).aclose())  # noqa: RUF006
+        if running not in clients or clients[running].is_closed:
+            clients[running] = httpx.AsyncClient()
+        return clients[running]
+
+    return get_client
+
+
 def makes_it_with_async_def():
     client = httpx.AsyncClient()
 
@@ -203,6 +218,7 @@ EXERCISE = Exercise(
         WrongAnswer(remembers_the_last_loop, "when its turn came again"),
         WrongAnswer(trusts_a_weak_dictionary, "whoever keeps the client keeps the loop"),
         WrongAnswer(hands_out_a_closed_one, "returned a client that is closed"),
+        WrongAnswer(closes_it_in_another_loop, "Task exception was never retrieved"),
         WrongAnswer(makes_it_with_async_def, "an object of type `coroutine`"),
         WrongAnswer(returns_the_client, "which cannot be called"),
     ],

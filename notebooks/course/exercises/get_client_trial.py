@@ -125,18 +125,29 @@ def _two_loops_in_turn(get_client):
 
 def _programs_that_forget(get_client, url):
     """Make two requests in each of several loops and close no client; then ask once more."""
+    logged = []
 
     async def program():
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: logged.append(said))
         await _client(get_client).get(url)
         await _client(get_client).get(url)
 
     async def ask():
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: logged.append(said))
         await _client(get_client).aclose()
+        await asyncio.sleep(0)  # a turn for a task that `get_client` may have made
 
     for _ in range(PROGRAMS):
         asyncio.run(program())
     asyncio.run(ask())
     gc.collect()
+    for said in logged:
+        happened = f"The event loop says: {said['message']}: `{said.get('exception')!r}`."
+        said.clear()  # the traceback refers to the connection
+        raise Wrong(
+            "A client whose loop is closed is left alone, not closed in another loop.",
+            happened=happened,
+        )
 
 
 def _require_two_requests_each(seen: Seen) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+from typing import ClassVar
 from unittest import mock
 
 import httpx
@@ -14,15 +15,28 @@ NO_JSON = {"job": {1, 2}}  # a set: httpx cannot write it, and raises TypeError
 PATCHES = ("nest_asyncio", "nest_asyncio2")
 
 
+class NotedClient(httpx.AsyncClient):
+    """A client that notes how it was made, and whether its closing came to its end."""
+
+    made: ClassVar[list["NotedClient"]] = []  # kept, so that none is thrown away with its sockets
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.limits = kwargs.get("limits", httpx.Limits())
+        self.closing_ended = False
+        self.made.append(self)
+
+    async def aclose(self):
+        await super().aclose()
+        self.closing_ended = True
+
+    async def __aexit__(self, *exc_info):
+        await super().__aexit__(*exc_info)
+        self.closing_ended = True
+
+
 async def check(attempt, server):
-    made = []
-
-    class NotedClient(httpx.AsyncClient):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            self.noted = kwargs
-            made.append(self)  # so that none is thrown away, its sockets with it, before the end
-
+    made = NotedClient.made = []
     with _no_patch() as applied, mock.patch.object(httpx, "AsyncClient", NotedClient):
         try:
             answers = await asyncio.to_thread(attempt, server.url, JOBS)
@@ -74,6 +88,12 @@ def _require_answers(answers, seen, made):
         happened="The connection is still open. `aclose()` has to be awaited, in the event loop in "
         "which the client was used; `async with` does that.",
     )
+    expect(
+        not any(client.is_closed and not client.closing_ended for client in made),
+        "Its closing is awaited.",
+        happened="Closing the client was begun and never came to its end. A task that nobody "
+        "waits for is cancelled when its loop ends.",
+    )
 
 
 async def _with_a_job_that_fails(attempt, server):
@@ -82,12 +102,12 @@ async def _with_a_job_that_fails(attempt, server):
             answers = await asyncio.to_thread(attempt, server.url, [JOBS[0], NO_JSON, JOBS[1]])
         except TypeError:
             pass
-        except BaseExceptionGroup as group:
+        except Exception as error:
             raise Wrong(
                 "What a job raises comes through.",
-                happened=f"A job raised `TypeError`, and what came was `{group!r}`: "
+                happened=f"A job raised `TypeError`, and what came was `{error!r}`: "
                 "`except TypeError` would not catch it.",
-            ) from None
+            ) from error
         else:
             raise Wrong(
                 "What a job raises comes through.",
@@ -128,8 +148,7 @@ def _require_no_patch(applied):
 
 
 def _why(made):
-    limits = [client.noted["limits"] for client in made if "limits" in client.noted]
-    if any(limit.keepalive_expiry != 5.0 for limit in limits):
+    if any(client.limits.keepalive_expiry != 5.0 for client in made):
         return (
             "`keepalive_expiry` decides when httpx gives an idle connection up. It does not make a "
             "connection work in another event loop."

@@ -11,10 +11,8 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
-from course.exercises import find
 from server.local import LocalServer
 from services import gateway
-from workbench.checking.run import run_check
 from workbench.serving import serve
 from workbench.trials import run_trials
 
@@ -460,37 +458,3 @@ async def test_serve_says_why_an_application_does_not_start():
     with pytest.raises(RuntimeError, match="did not start: ValueError: no database"):
         async with serve(FastAPI(lifespan=lifespan)):
             pass
-
-
-# Other correct answers to the exercises
-
-
-async def closes_in_the_generator(client, url):
-    upstream = await client.send(client.build_request("GET", url), stream=True)
-
-    async def body():
-        try:
-            async for piece in upstream.aiter_raw():
-                yield piece
-        finally:
-            await upstream.aclose()
-
-    return StreamingResponse(body(), upstream.status_code)
-
-
-async def enters_by_hand(client, url):
-    opening = client.stream("GET", url)
-    upstream = await opening.__aenter__()
-    ending = BackgroundTask(opening.__aexit__, None, None, None)
-    return StreamingResponse(upstream.aiter_bytes(), upstream.status_code, background=ending)
-
-
-@pytest.mark.parametrize(
-    ("exercise_id", "answer"),
-    [
-        ("09-2", closes_in_the_generator),
-        ("09-2", enters_by_hand),
-    ],
-)
-def test_other_correct_answers_are_accepted(exercise_id, answer):
-    assert run_check(find(exercise_id), answer).outcome == "correct"

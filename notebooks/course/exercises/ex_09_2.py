@@ -1,21 +1,18 @@
 """A stream through a service: open until the last byte, and no longer."""
 
-import asyncio
-import ssl
-from contextlib import asynccontextmanager
-
 import httpx
-from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
-from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
-from workbench.serving import serve
-
-SIZE = 300_000
-MISSING = 3
-PATIENCE = 3.0  # seconds, for the first piece and for the end of a connection
-LONG = "/drip?pieces=1000&gap=0.03"  # half a minute
+from course.exercises.export_trial import (
+    Trial,
+    check_body,
+    check_broken,
+    check_leaving,
+    check_missing,
+    check_zipped,
+)
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 async def export(client, url):
@@ -60,7 +57,8 @@ async def returns_early(client, url):
     upstream = await client.send(client.build_request("GET", url), stream=True)
     if upstream.status_code == 404:
         return JSONResponse({"error": "no such file"}, 404)
-    return StreamingResponse(upstream.aiter_bytes(), background=BackgroundTask(upstream.aclose))
+    closing = BackgroundTask(upstream.aclose)
+    return StreamingResponse(upstream.aiter_bytes(), upstream.status_code, background=closing)
 
 
 async def hides_a_broken_body(client, url):
@@ -78,115 +76,120 @@ async def hides_a_broken_body(client, url):
     return StreamingResponse(body(), upstream.status_code)
 
 
-async def check(attempt, server):
-    context = ssl.create_default_context()
-
-    @asynccontextmanager
-    async def lifespan(app):
-        async with httpx.AsyncClient(verify=context, timeout=30) as client:
-            yield {"client": client}
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/export")
-    async def mounted(url: str, request: Request):
-        return await attempt(request.state.client, url)
-
-    async with serve(app, timeout=PATIENCE) as service:
-        await _check_body(service, server)
-        await _check_missing(service, server)
-        await _check_leaving(service, server)
-        await _check_broken(service, server)
+async def answers_nothing(client, url):
+    return None
 
 
-async def _check_body(service, server):
-    status, size, problem = await _download(service, f"{server.url}/bytes?size={SIZE}")
-    expect(
-        problem is None and (status, size) == (200, SIZE),
-        f"200, and a body of {SIZE} bytes.",
-        happened=f"The caller got {status} and {size} bytes, then `{problem}`. The upstream's "
-        "response was closed before its body was sent: your function had returned by then.",
+async def returns_the_upstreams_response(client, url):
+    return await client.get(url)
+
+
+async def with_a_client_of_its_own(client, url):
+    own = httpx.AsyncClient()
+    upstream = await own.send(own.build_request("GET", url), stream=True)
+    return StreamingResponse(
+        upstream.aiter_bytes(), upstream.status_code, background=BackgroundTask(own.aclose)
     )
 
 
-async def _check_missing(service, server):
-    with server.ledger.watch() as seen:
-        statuses = [
-            (await _download(service, f"{server.url}/status?code=404"))[0] for _ in range(MISSING)
-        ]
-    expect(
-        set(statuses) == {404},
-        "The upstream's status, 404, for a file that is missing.",
-        happened=f"The caller got {statuses[0]}: your response had its status before the upstream "
-        "was asked.",
-        seen=seen,
-    )
-    expect(
-        len(still_open(seen)) <= 1,
-        "A missing file keeps no connection.",
-        happened=f"{MISSING} missing files, and {len(still_open(seen))} connections to the "
-        "upstream still open: on that way out nobody closes its response.",
-        seen=seen,
+async def knows_one_bad_status(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+    closing = BackgroundTask(upstream.aclose)
+    status = 404 if upstream.status_code == 404 else 200
+    return StreamingResponse(upstream.aiter_bytes(), status, background=closing)
+
+
+async def copies_the_length(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+    length = upstream.headers.get("content-length")
+    return StreamingResponse(
+        upstream.aiter_bytes(),
+        upstream.status_code,
+        headers={"content-length": length} if length else None,
+        background=BackgroundTask(upstream.aclose),
     )
 
 
-async def _check_broken(service, server):
-    _, _, problem = await _download(service, f"{server.url}/faults/truncated")
-    expect(
-        problem is not None,
-        "If the upstream breaks off, the caller's body breaks off, too.",
-        happened="The caller got a part of the file and took it for the whole: your function "
-        "swallowed the exception.",
+async def copies_all_headers(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+    headers = {k: v for k, v in upstream.headers.items() if k != "content-length"}
+    return StreamingResponse(
+        upstream.aiter_bytes(),
+        upstream.status_code,
+        headers=headers,
+        background=BackgroundTask(upstream.aclose),
     )
 
 
-async def _check_leaving(service, server):
-    before = server.ledger.totals()["closed"]
-    try:
-        async with service.caller.stream("GET", "/export", params={"url": server.url + LONG}) as r:
-            await anext(r.aiter_bytes())
-    except httpx.ReadTimeout:
-        expect(
-            False,
-            "The first piece of a long body comes at once.",
-            happened=f"Nothing came within {PATIENCE:g} s: your function waits for the last byte "
-            "and holds the whole body in memory.",
-        )
-    try:
-        await asyncio.to_thread(
-            server.ledger.wait_until, lambda ledger: ledger.totals()["closed"] > before, PATIENCE
-        )
-    except TimeoutError:
-        expect(
-            False,
-            "If the caller leaves, the upstream's connection is closed.",
-            happened=f"The caller has left, and the upstream was still sending {PATIENCE:g} s "
-            "later.",
-        )
+async def passes_the_raw_bytes(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+    return StreamingResponse(
+        upstream.aiter_raw(), upstream.status_code, background=BackgroundTask(upstream.aclose)
+    )
 
 
-async def _download(service, url):
-    """Return the status, the size of the body, and the exception that ended it too early."""
-    size, problem = 0, None
-    async with service.caller.stream("GET", "/export", params={"url": url}) as response:
+async def closes_in_the_generator(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+
+    async def body():
         try:
-            async for piece in response.aiter_bytes():
-                size += len(piece)
-        except httpx.RemoteProtocolError as error:
-            problem = error
-    if response.status_code == 500:
-        service.ledger.settle()  # the exception leaves the app a moment after the 500
-        if service.errors:
-            raise service.errors[0]
-    return response.status_code, size, problem
+            async for piece in upstream.aiter_bytes(65536):
+                yield piece
+        finally:
+            await upstream.aclose()
+
+    return StreamingResponse(body(), upstream.status_code)
+
+
+async def enters_by_hand(client, url):
+    opening = client.stream("GET", url)
+    upstream = await opening.__aenter__()
+    ending = BackgroundTask(opening.__aexit__, None, None, None)
+    return StreamingResponse(upstream.aiter_bytes(), upstream.status_code, background=ending)
+
+
+async def raw_with_its_headers(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+    return StreamingResponse(
+        upstream.aiter_raw(),
+        upstream.status_code,
+        headers=upstream.headers,
+        background=BackgroundTask(upstream.aclose),
+    )
+
+
+class ClosingResponse(StreamingResponse):
+    def __init__(self, upstream):
+        super().__init__(upstream.aiter_bytes(), upstream.status_code)
+        self.upstream = upstream
+
+    async def __call__(self, scope, receive, send):
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.upstream.aclose()
+
+
+async def a_response_that_closes(client, url):
+    return ClosingResponse(await client.send(client.build_request("GET", url), stream=True))
+
+
+async def check(attempt, server):
+    async with Trial(attempt, server).mounted() as trial:
+        await check_body(trial)
+        await check_missing(trial)
+        await check_leaving(trial)
+        await check_broken(trial)
+        await check_zipped(trial)
 
 
 EXERCISE = Exercise(
     id="09-2",
     title="A stream through a service",
-    task="`export` passes a file on. Repair it: the file arrives whole and piece by piece, the "
-    "caller gets the upstream's status, and no connection to the upstream is kept, whether the "
-    "caller leaves early or the file is missing.",
+    task="`export` passes a file on, with the client that it is given. Repair it: the file arrives "
+    "whole and piece by piece, also one that the upstream compresses; the caller gets the "
+    "upstream's status, and no connection to the upstream is kept, whether the caller leaves early "
+    "or the file is missing.",
     starter=export,
     hints=[
         "When is the upstream's response closed, and when is its body sent to the caller?",
@@ -201,9 +204,24 @@ EXERCISE = Exercise(
         WrongAnswer(closes_it_in_finally, "your function had returned by then"),
         WrongAnswer(returns_early, "on that way out nobody closes its response"),
         WrongAnswer(hides_a_broken_body, "took it for the whole"),
+        WrongAnswer(answers_nothing, "No request was made"),
+        WrongAnswer(returns_the_upstreams_response, "a response of httpx's"),
+        WrongAnswer(with_a_client_of_its_own, "by another client"),
+        WrongAnswer(knows_one_bad_status, "The upstream said 410, and the caller got 200"),
+        WrongAnswer(copies_the_length, "the length of the compressed body"),
+        WrongAnswer(copies_all_headers, "says that it is compressed, and it is not"),
+        WrongAnswer(passes_the_raw_bytes, "nothing told the caller so"),
+    ],
+    right=[
+        closes_in_the_generator,
+        enters_by_hand,
+        raw_with_its_headers,
+        a_response_that_closes,
     ],
     solution=solution,
-    why="The status is known before the answer begins, and the upstream's response is closed when "
-    "the answer has ended, however it ends.",
+    why="The status is known before the answer begins, and the upstream's response is closed after "
+    "the last byte, or when uvicorn tells that the caller has left. Where sending *raises*, "
+    "Starlette skips a background task: a dependency with `client.stream()`, as in the gateway, "
+    "does without one.",
     check=check,
 )

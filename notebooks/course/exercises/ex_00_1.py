@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+from unittest import mock
 
+import aiohttp
 import httpx
 
 from workbench.checking.record import Exercise, WrongAnswer, expect
@@ -112,6 +114,19 @@ async def closes_only_what_went_well(url):
     return response.json()
 
 
+async def asks_with_aiohttp(url):
+    async with aiohttp.ClientSession() as session:
+        async with session.post(url + "/echo", json={"hello": "server"}) as response:
+            return await response.json()
+
+
+async def makes_the_answer_up_after_asking(url):
+    async with httpx.AsyncClient() as client:
+        await client.post(url + "/echo", json={"hello": "server"})
+    headers = {"content-type": "application/json"}
+    return {"method": "POST", "headers": headers, "body_length": 18, "json": {"hello": "server"}}
+
+
 async def closes_in_finally(url):
     client = httpx.AsyncClient(base_url=url)
     try:
@@ -137,8 +152,20 @@ async def streams_and_reads(url):
 
 
 async def check(attempt, server):
-    answer = await attempt(server.url)
+    made, make = [], httpx.AsyncClient.__init__
+
+    def noting(client, *args, **kwargs):
+        made.append(client)
+        make(client, *args, **kwargs)
+
+    with mock.patch.object(httpx.AsyncClient, "__init__", noting):
+        answer = await attempt(server.url)
     attempt.require_request()
+    expect(
+        made or attempt.blocked,
+        "A request that is sent by an `httpx.AsyncClient`.",
+        happened="A request arrived, and your function made no such client.",
+    )
     posts = [
         event
         for event in attempt.seen.events
@@ -149,7 +176,7 @@ async def check(attempt, server):
         "One request, a POST to `/echo`.",
         happened="The server got something else; see what it saw.",
     )
-    _expect_the_echo(answer)
+    _expect_the_echo(answer, server)
     await attempt.require_nothing_left()
     # The other way out of the function: an answer of 404, which it may raise or return.
     with server.ledger.watch() as seen, contextlib.suppress(Exception):
@@ -164,7 +191,7 @@ async def check(attempt, server):
     )
 
 
-def _expect_the_echo(answer):
+def _expect_the_echo(answer, server):
     expect(
         answer != GREETING,
         "The whole JSON of the answer.",
@@ -180,6 +207,11 @@ def _expect_the_echo(answer):
         answer["json"] == GREETING,
         f"The body `{GREETING}` as JSON: `json=...` writes it and its Content-Type.",
         happened=f"What the server could read as JSON was `{answer['json']}`.",
+    )
+    expect(
+        answer["headers"].get("host") == server.url.removeprefix("http://"),
+        "The JSON that the server answered with, as it is.",
+        happened="A request arrived, and what your function returned is not the answer to it.",
     )
     kind = answer["headers"].get("content-type", "")
     expect(
@@ -221,6 +253,8 @@ Write `first_request(url)`: it opens an `httpx.AsyncClient`, posts the JSON
         WrongAnswer(asks_synchronously, "socket.connect()"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran"),
         WrongAnswer(closes_only_what_went_well, "left its connection open"),
+        WrongAnswer(asks_with_aiohttp, "your function made no such client"),
+        WrongAnswer(makes_the_answer_up_after_asking, "is not the answer to it"),
     ],
     right=[closes_in_finally, writes_the_json_itself, streams_and_reads],
     solution=solution,

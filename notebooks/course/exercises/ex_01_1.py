@@ -97,6 +97,34 @@ async def closes_in_a_task_that_nobody_awaits(url):
     return response.status_code, response.json()
 
 
+async def tries_the_snippet_first(url):
+    async with httpx.AsyncClient() as client:
+        try:
+            async with client.post(url + "/echo", json={"order": 17}) as response:
+                return response.status_code, response.json()
+        except TypeError:
+            response = await client.post(url + "/echo", json={"order": 17})
+            return response.status_code, response.json()
+
+
+async def swaps_the_two(url):
+    async with httpx.AsyncClient() as client:
+        response = await client.post(url + "/echo", json={"order": 17})
+        return response.json(), response.status_code
+
+
+async def makes_the_answer_up(url):
+    async with httpx.AsyncClient() as client:
+        await client.post(url + "/echo", json={"order": 17})
+    return 200, {"method": "POST", "json": {"order": 17}}
+
+
+async def returns_a_list(url):
+    async with httpx.AsyncClient() as client:
+        response = (await client.post(url + "/echo", json={"order": 17})).raise_for_status()
+    return [response.status_code, response.json()]
+
+
 async def streams_and_reads(url):
     async with httpx.AsyncClient() as client:
         async with client.stream("POST", url + "/echo", json={"order": 17}) as response:
@@ -120,14 +148,14 @@ async def check(attempt, server):
     except RuntimeError as exc:
         # A retry that gives up raises in its own words; what it hid is what matters.
         expect(
-            attempt.seen.requests or attempt.seen.connections,
+            attempt.seen.connections or not _never_awaited(attempt),
             "One POST.",
             happened=f"`{exc!r}`, and not one byte was sent. This failure does not come and go: "
             "trying again cannot help.",
         )
         raise
     expect(
-        attempt.seen.requests or not any("never awaited" in said for said in attempt.warnings),
+        attempt.seen.requests or not _never_awaited(attempt),
         "One POST.",
         happened=f"Your function returned `{first!r}`, nothing was sent, and Python says that a "
         "call was never awaited: its exception is hidden, not cured.",
@@ -138,12 +166,17 @@ async def check(attempt, server):
         "One order for each call.",
         happened=f"One call of your function sent {attempt.seen.requests} orders.",
     )
-    _expect_the_echo(first)
+    _expect_the_echo(first, server)
+    expect(
+        not _never_awaited(attempt),
+        "One call of `client.post`, and it is awaited.",
+        happened="An order was sent; before it, your function made a call that it never awaited.",
+    )
     await attempt.require_nothing_left()
     with server.ledger.watch() as seen:
         answers = await asyncio.gather(*(attempt(server.url) for _ in range(AT_ONCE)))
     for answer in answers:
-        _expect_the_echo(answer)
+        _expect_the_echo(answer, server)
     expect(
         seen.requests == AT_ONCE,
         f"{AT_ONCE} requests for {AT_ONCE} calls at once.",
@@ -153,11 +186,22 @@ async def check(attempt, server):
     await attempt.require_nothing_left()
 
 
-def _expect_the_echo(answer):
+def _never_awaited(attempt):
+    return any("never awaited" in said for said in attempt.warnings)
+
+
+def _expect_the_echo(answer, server):
+    wanted = "A status code and the JSON: `return response.status_code, response.json()`."
     expect(
-        isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict),
-        "A status code and the JSON: `return response.status_code, response.json()`.",
+        isinstance(answer, tuple | list) and len(answer) == 2,
+        wanted,
         happened=f"Your function returned an object of type `{type(answer).__name__}`.",
+    )
+    kinds = [type(part).__name__ for part in answer]
+    expect(
+        isinstance(answer[0], int) and isinstance(answer[1], dict),
+        wanted,
+        happened=f"Your function returned two objects, of the types `{kinds[0]}` and `{kinds[1]}`.",
     )
     status, echoed = answer
     got = (status, echoed.get("method"), echoed.get("json"))
@@ -165,6 +209,11 @@ def _expect_the_echo(answer):
         got == (200, "POST", {"order": 17}),
         'Status 200, and the echo of a POST with the JSON `{"order": 17}`.',
         happened=f"Status, method and JSON were `{got}`.",
+    )
+    expect(
+        echoed.get("headers", {}).get("host") == server.url.removeprefix("http://"),
+        "The JSON that the server answered with, as it is.",
+        happened="An order was sent, and what your function returned is not the answer to it.",
     )
 
 
@@ -193,10 +242,13 @@ the answer. The check calls it once alone and then five times at once.""",
         WrongAnswer(sends_it_twice, "sent 2 orders"),
         WrongAnswer(sends_nothing, "What happened: No request was made"),
         WrongAnswer(asks_synchronously, "Your code stopped it: `socket.connect()`"),
+        WrongAnswer(tries_the_snippet_first, "before it, your function made a call"),
+        WrongAnswer(swaps_the_two, "of the types `dict` and `int`"),
+        WrongAnswer(makes_the_answer_up, "is not the answer to it"),
         WrongAnswer(forgets_to_close, "1 connection was still open"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
     ],
-    right=[streams_and_reads, closes_in_finally],
+    right=[streams_and_reads, closes_in_finally, returns_a_list],
     solution=solution,
     why="`await client.post(...)` sends the request and returns a Response whose body is read. "
     '`async with client.stream("POST", ...)` with `await response.aread()` in its block is right, '

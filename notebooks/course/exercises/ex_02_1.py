@@ -170,6 +170,32 @@ class ForgetsTheCancelled:
             await self.client.aclose()
 
 
+class RaisesACopy:
+    def __init__(self, url):
+        self.url = url
+
+    async def __aenter__(self):
+        self.client = httpx.AsyncClient(base_url=self.url)
+        return self.client
+
+    async def __aexit__(self, exc_type, exc, traceback):
+        await self.client.aclose()
+        if exc_type:
+            raise exc_type(f"while using {self.url}")
+
+
+class ClosesTheTransportOnly:
+    def __init__(self, url):
+        self.url = url
+
+    async def __aenter__(self):
+        self.client = httpx.AsyncClient(base_url=self.url)
+        return self.client
+
+    async def __aexit__(self, exc_type, exc, traceback):
+        await self.client._transport.aclose()
+
+
 class KeepsItOnTheClass:
     client = None
 
@@ -247,7 +273,7 @@ async def _check_a_good_block(attempt, server):
             "Status 200.",
             happened=f"The status was {response.status_code}.",
         )
-    pending = attempt.pending
+    pending, closed = attempt.pending, client.is_closed
     await attempt.settle()
     expect(
         not still_open(attempt.seen) or pending,
@@ -263,17 +289,22 @@ async def _check_a_good_block(attempt, server):
         happened="The block was over, and a task still ran that nobody waited for: "
         f"`{next(iter(pending), '')}`.",
     )
+    expect(
+        closed,
+        "`__aexit__` closes the client: `client.is_closed` is true after the block.",
+        happened="The connection is closed, and the client is not: it would open another.",
+    )
 
 
 async def _check_a_bad_block(attempt, server, words, error):
     with server.ledger.watch() as seen:
-        came_out = False
+        raised, came_out = error("raised inside the block"), None
         try:
             async with attempt(server.url) as client:
                 await client.get("/echo")
-                raise error("raised inside the block")
-        except error:
-            came_out = True
+                raise raised
+        except error as other:
+            came_out = other
         await attempt.settle()
     expect(
         not still_open(seen),
@@ -281,13 +312,19 @@ async def _check_a_bad_block(attempt, server, words, error):
         happened=f"The block ended with {words}, and the connection stayed open.",
         seen=seen,
     )
-    if not came_out:
+    if came_out is None:
         raise Wrong(
             "An exception of the block comes out of it.",
             happened=f"The block ended with {words}, and it disappeared: `__aexit__` returned "
             'something true, and that means "I have dealt with it".',
             seen=seen,
         )
+    expect(
+        came_out is raised,
+        "The exception of the block itself comes out.",
+        happened=f"The block ended with {words}, and another one of its type came out.",
+        seen=seen,
+    )
 
 
 def _expect_the_protocol(answer):
@@ -326,6 +363,8 @@ block raises. The exception itself must still come out.""",
         WrongAnswer(ClosesOnlyAfterSuccess, "ended with an exception, and the connection stayed"),
         WrongAnswer(ForgetsTheCancelled, "ended with a cancellation, and the connection stayed"),
         WrongAnswer(ClosesInATaskThatNobodyAwaits, "a task still ran that nobody waited for"),
+        WrongAnswer(RaisesACopy, "another one of its type came out"),
+        WrongAnswer(ClosesTheTransportOnly, "it would open another"),
         WrongAnswer(KeepsItOnTheClass, "Two open blocks shared one client"),
         WrongAnswer(PlainMethods, "`__aenter__` and `__aexit__` are `async def`"),
         WrongAnswer(SyncProtocol, "Your class has no `__aenter__`"),

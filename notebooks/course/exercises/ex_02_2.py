@@ -99,6 +99,16 @@ async def reads_synchronously(url, wanted):
     return body[:wanted]
 
 
+async def stops_where_the_check_does(url, wanted):
+    body = b""
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) >= 100_000:
+                break
+    return body[:100_000]
+
+
 async def collects_in_a_bytearray(url, wanted):
     body = bytearray()
     async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
@@ -158,6 +168,12 @@ async def check(attempt, server):
             f"All {size} bytes of a body that has no more.",
             happened=f"Of a body of {size} bytes your function returned `{body!r:.60}`.",
         )
+    body = await attempt(f"{server.url}/bytes?size=1000", SHORT_SIZE)
+    expect(
+        body == b"x" * SHORT_SIZE,
+        f"The first {SHORT_SIZE} bytes where `wanted` is {SHORT_SIZE}.",
+        happened=f"Asked for {SHORT_SIZE} bytes, your function returned {len(body)}.",
+    )
     await attempt.require_nothing_left()
 
 
@@ -186,6 +202,7 @@ end. A body that is shorter is returned whole.""",
         WrongAnswer(takes_one_chunk, "returned fewer"),
         WrongAnswer(leaves_the_stream_open, "with the rest of the body on its way"),
         WrongAnswer(forgets_that_a_body_may_be_empty, "Of a body of 0 bytes"),
+        WrongAnswer(stops_where_the_check_does, "Asked for 10 bytes, your function returned 1000"),
         WrongAnswer(reads_synchronously, "Your code stopped it"),
     ],
     right=[collects_in_a_bytearray, takes_chunks_as_long_as_wanted],

@@ -124,6 +124,34 @@ async def with_an_exit_stack(client=None):
         yield client
 
 
+kept = None
+
+
+@asynccontextmanager
+async def keeps_its_own_in_a_global(client=None):
+    global kept
+    if client is not None:
+        yield client
+    else:
+        if kept is None or kept.is_closed:
+            kept = httpx.AsyncClient()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(kept.aclose)
+            yield kept
+
+
+@asynccontextmanager
+async def raises_a_copy(client=None):
+    if client is not None:
+        yield client
+    else:
+        async with httpx.AsyncClient() as own:
+            try:
+                yield own
+            except Exception as error:
+                raise type(error)("while using the client") from None
+
+
 async def forgets_the_decorator(client=None):
     if client is not None:
         yield client
@@ -153,6 +181,13 @@ async def check(attempt, server):
         await shared.get(server.url + "/echo")
         await _check_borrowed(attempt, server, shared)
     await _check_own(attempt, server)
+    async with attempt() as one, attempt() as other:
+        same = one is other
+    expect(
+        not same,
+        "Each block without a client from outside gets a new one of its own.",
+        happened="Two open blocks got the same one: whoever leaves first closes it for both.",
+    )
 
 
 async def _check_borrowed(attempt, server, shared):
@@ -243,12 +278,18 @@ async def _check_own_after_success(attempt, server):
 
 async def _stumble(attempt, error, *args, url=None):
     """Raise in the block; return whether the exception came out."""
+    raised = error("raised inside the block")
     try:
         async with attempt(*args) as client:
             if url is not None:
                 await client.get(url)
-            raise error("raised inside the block")
-    except error:
+            raise raised
+    except error as came_out:
+        expect(
+            came_out is raised,
+            "The exception of the block itself comes out.",
+            happened="The block raised an exception, and another one of its type came out.",
+        )
         return True
     return False
 
@@ -279,6 +320,8 @@ hold when the block raises, and the exception comes out.""",
         WrongAnswer(swallows_httpx_errors_of_a_lent_one, "The block had a client from outside"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
         WrongAnswer(closes_a_lent_one_after_an_error, "a client that was not its own was closed"),
+        WrongAnswer(keeps_its_own_in_a_global, "Two open blocks got the same one"),
+        WrongAnswer(raises_a_copy, "another one of its type came out"),
         WrongAnswer(forgets_the_decorator, "by `@asynccontextmanager` above it"),
         WrongAnswer(returns_it, "needs a `yield`"),
     ],

@@ -1,6 +1,7 @@
 """The correct form of a call: an answer that is no success is neither data nor broken JSON."""
 
 import asyncio
+import contextlib
 import threading
 
 import httpx
@@ -133,6 +134,25 @@ async def leaves_the_client_open(url, article):
     return response.json()["price"]
 
 
+async def closes_after_a_price_only(url, article):
+    client = httpx.AsyncClient()
+    response = await client.get(f"{url}/price/{article}")
+    if response.status_code == 404:
+        return None
+    response.raise_for_status()
+    await client.aclose()
+    return response.json()["price"]
+
+
+async def gives_a_default(url, article):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{url}/price/{article}")
+        if response.status_code == 404:
+            return None
+        response.raise_for_status()
+        return response.json().get("price", 0)
+
+
 async def closes_in_a_task_that_nobody_awaits(url, article):
     client = httpx.AsyncClient()
     response = await client.get(f"{url}/price/{article}")
@@ -176,6 +196,8 @@ async def _price(request):
             return JSONResponse({"price": 1250})
         case "brochure":
             return JSONResponse({"price": 0})
+        case "stool":
+            return JSONResponse({"article": "stool"})
         case "chair":
             return JSONResponse({"error": "overloaded"}, 503)
         case "table":
@@ -239,9 +261,21 @@ async def check(attempt, server):
         "A brochure costs nothing: its price is the number 0.",
         happened=f"It returned `{price!r}`. In Python `0 or x` is x.",
     )
-    await _check_unknown(attempt, server)
+    with server.ledger.watch() as seen:
+        await _check_unknown(attempt, server)
+    await _expect_closed(attempt, seen, "404")
     for article, trouble in TROUBLES.items():
-        await _check_trouble(attempt, server, article, trouble)
+        with server.ledger.watch() as seen:
+            await _check_trouble(attempt, server, article, trouble)
+        await _expect_closed(attempt, seen, trouble)
+    price = None
+    with contextlib.suppress(Exception):
+        price = await attempt(server.url, "stool")
+    expect(
+        price != 0,
+        "No price for the stool: the service answered 200, with JSON that has no price.",
+        happened=f"It returned `{price!r}`: a default made a price up, and the stool is free.",
+    )
 
 
 async def _check_unknown(attempt, server):
@@ -255,6 +289,16 @@ async def _check_unknown(attempt, server):
             "before you call `raise_for_status()`.",
         ) from error
     expect(price is None, expected, happened=f"It returned `{price!r}`.")
+
+
+async def _expect_closed(attempt, seen, trouble):
+    await attempt.settle()
+    expect(
+        not still_open(seen),
+        "The client is closed at the end, whatever the answer is: `async with` sees to it.",
+        happened=f"The service answered {trouble}, and the connection was left open.",
+        seen=seen,
+    )
 
 
 async def _check_trouble(attempt, server, article, trouble):
@@ -313,6 +357,8 @@ EXERCISE = Exercise(
         WrongAnswer(takes_zero_for_nothing, "In Python `0 or x` is x"),
         WrongAnswer(blocks_the_loop, "the call was a sync one"),
         WrongAnswer(leaves_the_client_open, "nobody closed the client"),
+        WrongAnswer(closes_after_a_price_only, "answered 404, and the connection was left open"),
+        WrongAnswer(gives_a_default, "a default made a price up"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
     ],
     right=[looks_at_the_exception, raises_unless_it_is_a_success],

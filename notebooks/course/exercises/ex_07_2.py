@@ -1,6 +1,7 @@
 """A client for each user, because of the cookies, and one SSL context for all the clients."""
 
 import asyncio
+import contextlib
 import ssl
 import threading
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from workbench.checking.record import Exercise, WrongAnswer, expect
 
 USERS = ["anna", "ben", "cleo"]
 TOGETHER = 3.0  # seconds that the logins may take to arrive together
+LAST = 0.5  # seconds that the first user's answer waits for the last user to be answered
 
 
 async def who_is_logged_in(url, users):
@@ -101,6 +103,39 @@ async def one_after_another(url, users):
     return answers
 
 
+async def asks_nobody_who_it_is(url, users):
+    context = httpx.create_ssl_context()
+
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            await client.get("/login", params={"user": user})
+            return {"user": user}
+
+    return await asyncio.gather(*(visit(user) for user in users))
+
+
+async def takes_them_as_they_come(url, users):
+    context = httpx.create_ssl_context()
+
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            await client.get("/login", params={"user": user})
+            return (await client.get("/me")).json()
+
+    return [await visited for visited in asyncio.as_completed([visit(user) for user in users])]
+
+
+async def uses_sync_clients_in_threads(url, users):
+    context = httpx.create_ssl_context()
+
+    def visit(user):
+        with httpx.Client(base_url=url, verify=context) as client:
+            client.get("/login", params={"user": user})
+            return client.get("/me").json()
+
+    return await asyncio.gather(*(asyncio.to_thread(visit, user) for user in users))
+
+
 async def leaves_them_open(url, users):
     context = httpx.create_ssl_context()
 
@@ -152,6 +187,7 @@ def serve():
     app = Starlette(routes=[Route("/login", _login), Route("/me", _me)])
     app.state.arrived = 0
     app.state.all_arrived = None
+    app.state.others = None
     app.state.together = True
     return LocalServer(app)
 
@@ -175,7 +211,17 @@ async def _login(request):
 
 
 async def _me(request):
-    return JSONResponse({"user": request.cookies.get("session")})
+    """Answer the first user last, so that the order of the answers is not that of the users."""
+    user, state = request.cookies.get("session"), request.app.state
+    state.others = state.others or asyncio.Event()
+    if user == USERS[0]:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST):
+                await state.others.wait()
+                await asyncio.sleep(0.05)  # the last of the others has its answer by now
+    elif user == USERS[-1]:
+        state.others.set()
+    return JSONResponse({"user": user})
 
 
 class Noted:
@@ -234,8 +280,13 @@ async def check(attempt, server):
     expect(
         len(noted.clients) >= len(USERS),
         "Each user has a client, and with it cookies, of their own.",
-        happened=f"There are {len(USERS)} users, and the client was the same for all: whoever logs "
-        "in last is everybody.",
+        happened=f"There are {len(USERS)} users, and {_clients(noted)}.",
+    )
+    asked = [event.path for event in attempt.seen.events if event.kind == "request"]
+    expect(
+        asked.count("/me") >= len(USERS),
+        'For each user a request for "/me": its answer says who the server takes them for.',
+        happened=f'"/me" was asked for {asked.count("/me")} times.',
     )
     expect(
         answers == [{"user": user} for user in USERS],
@@ -272,6 +323,12 @@ async def check(attempt, server):
     await attempt.require_nothing_left()
 
 
+def _clients(noted):
+    if not noted.clients:
+        return "your function made no `httpx.AsyncClient`"
+    return "1 client was made for all of them: whoever logs in last is everybody"
+
+
 def _why(noted):
     words = f"They were loaded {noted.loaded} times"
     if not all(at_home for _, at_home in noted.loads):
@@ -302,6 +359,9 @@ EXERCISE = Exercise(
         WrongAnswer(builds_them_in_threads, "3 times, in threads"),
         WrongAnswer(builds_them_all_first, "because you gave it none"),
         WrongAnswer(one_after_another, "They came one after another"),
+        WrongAnswer(asks_nobody_who_it_is, '"/me" was asked for 0 times'),
+        WrongAnswer(takes_them_as_they_come, "{'user': 'anna'}]`"),
+        WrongAnswer(uses_sync_clients_in_threads, "made no `httpx.AsyncClient`"),
         WrongAnswer(leaves_them_open, "3 connections were still open"),
         WrongAnswer(checks_no_names, "`check_hostname` is off"),
         WrongAnswer(trusts_nobody, "Your clients know no authority"),

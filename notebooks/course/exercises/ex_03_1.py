@@ -125,6 +125,14 @@ async def closes_in_a_task_that_nobody_awaits(urls):
         asyncio.create_task(client.aclose())  # noqa: RUF006
 
 
+async def closes_only_if_all_goes_well(urls):
+    client = httpx.AsyncClient()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.get(url)) for url in urls]
+    await client.aclose()
+    return [task.result() for task in tasks]
+
+
 async def returns_nothing(urls):
     return []
 
@@ -193,11 +201,11 @@ async def check_slow(attempt, server, count):
             happened=f"`{trial.error!r}`: a deadline of its own was over before the answers came.",
         )
     else:
-        raise trial.error
+        raise all_in(trial.error)[0]
     expect(
         together,
         "All the requests at the same time.",
-        happened="They came one after another: the second waited for the answer to the first.",
+        happened="They were never all under way: one waited for the answer to another.",
     )
     _expect_the_responses(trial.outcome, urls)
     await trial.require_nothing_left("All was answered")
@@ -225,8 +233,14 @@ def _expect_the_responses(responses, urls):
         happened="It returned before the server had answered, without the answers that were still "
         "to come.",
     )
+    strange = [each for each in responses if not isinstance(each, httpx.Response)]
     expect(
-        [str(getattr(response, "url", response)) for response in responses] == urls,
+        not strange,
+        "A list of responses.",
+        happened=f"In the list is an object of type `{type(next(iter(strange), None)).__name__}`.",
+    )
+    expect(
+        [str(response.url) for response in responses] == urls,
         "The responses in the order of the urls.",
         happened="They are in another order, such as that in which they arrived.",
     )
@@ -238,11 +252,13 @@ def _expect_the_responses(responses, urls):
 
 
 async def check_failing(attempt, server, failing):
-    """A url that fails between two that the server holds."""
+    """A url that fails between two that the server holds and two that it has answered."""
     trial = Trial(attempt, server, f"beside-{'reset' if failing.endswith(RESET) else 'invalid'}")
     first, last = trial.held(1, 2)
+    # Two: what fails may go out on the connection of one of them.
+    answered = [server.url + "/echo", server.url + "/bytes?size=3"]
     held = (1, 2) if failing.endswith(RESET) else ()
-    with trial.start([first, failing, last], held, [failing]) as running:
+    with trial.start([first, failing, *answered, last], held, [failing]) as running:
         if held:
             await trial.fails(running)
         for number in (1, 2):
@@ -257,7 +273,7 @@ async def check_failing(attempt, server, failing):
             "The error of a url that fails is raised.",
             happened=f"{when}, and its exception was handed out as if it were a response."
             if handed_out
-            else f"{when}, nothing was raised, and {len(results)} of 3 responses came back: the "
+            else f"{when}, nothing was raised, and {len(results)} of 5 responses came back: the "
             "error was swallowed.",
         )
     expect(
@@ -289,18 +305,21 @@ EXERCISE = Exercise(
     wrong=[
         WrongAnswer(gathers_outside, "after its `async with` block"),
         WrongAnswer(gathers_inside, "`/faults/reset` failed, and was raised at once"),
-        WrongAnswer(pauses_for_one_turn, "a connection is still open that nobody can close"),
+        WrongAnswer(pauses_for_one_turn, "All was answered, it was over, and a connection"),
         WrongAnswer(sleeps_long, "No pause is long enough for every server"),
         WrongAnswer(waits_with_a_limit, "without the answers that were still to come"),
         WrongAnswer(sets_a_deadline, "a deadline of its own"),
         WrongAnswer(tries_again, "a second try asked the client"),
-        WrongAnswer(one_after_another, "one after another"),
+        WrongAnswer(one_after_another, "one waited for the answer to another"),
         WrongAnswer(in_the_order_of_arrival, "in another order"),
         WrongAnswer(hands_errors_out, "handed out as if it were a response"),
-        WrongAnswer(swallows_the_errors, "2 of 3 responses came back"),
+        WrongAnswer(swallows_the_errors, "4 of 5 responses came back"),
         WrongAnswer(waits_and_cancels_nothing, "It was cancelled: the client was closed"),
         WrongAnswer(returns_unread_streams, "is not read"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "still ran: `AsyncClient.aclose`"),
+        WrongAnswer(
+            closes_only_if_all_goes_well, "`/faults/reset` failed, it was over, and a conn"
+        ),
         WrongAnswer(returns_nothing, "No request was made"),
         WrongAnswer(asks_synchronously, "`socket.connect()`"),
     ],

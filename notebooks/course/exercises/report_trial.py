@@ -45,7 +45,7 @@ async def check_some_failing(attempt, server, failing):
     expect(
         together,
         "All the requests at the same time.",
-        happened="They came one after another: the second waited for the answer to the first.",
+        happened="They were never all under way: one waited for the answer to another.",
     )
     _expect_the_report(trial, answered, failing)
     await trial.require_nothing_left("All was answered")
@@ -56,7 +56,7 @@ def _blame_for_raising(trial):
     """Raise `Wrong` for an error of a url that came out, and any other error as it is."""
     of_a_url = [error for error in all_in(trial.error) if isinstance(error, httpx.HTTPError)]
     if not of_a_url:
-        raise trial.error
+        raise all_in(trial.error)[0]
     grouped = isinstance(trial.error, BaseExceptionGroup)
     raise Wrong(
         "A url that fails is reported, and the others are answered.",
@@ -64,7 +64,7 @@ def _blame_for_raising(trial):
         + (
             ", in an ExceptionGroup: one call had failed, and the group cancelled all the others."
             if grouped
-            else ": `gather` raises the first error, and nobody gets the other answers."
+            else ": it ended the call, and nobody gets the other answers."
         ),
         seen=trial.seen,
     )
@@ -79,57 +79,74 @@ def _expect_the_report(trial, answered, failing):
         happened=f"It returned an object of type `{type(trial.outcome).__name__}`.",
     )
     responses, errors = trial.outcome
-    server = trial.server.url
     strange = [value for value in responses.values() if not isinstance(value, httpx.Response)]
     expect(
         not strange,
         "Responses in the first dict.",
         happened=f"Among the responses is `{next(iter(strange), None)!r}`.",
     )
+    strange = [key for key in (*responses, *errors) if key not in (*answered, *failing)]
+    expect(
+        not strange,
+        "Two dicts by url.",
+        happened=f"There is a key `{next(iter(strange), None)!r}`.",
+    )
     for url in answered:
-        shown = url.removeprefix(server)
-        expect(
-            not isinstance(errors.get(url), httpx.HTTPStatusError),
-            "A response is a response, whatever its status.",
-            happened=f"`{shown}` was answered, and stands among the errors.",
-        )
-        expect(
-            url in responses or url not in errors,
-            "A slow url is waited for.",
-            happened=f"`{shown}` is reported as `{errors.get(url)!r}`: the server still held it "
-            "when its client was closed.",
-            seen=trial.seen,
-        )
-        expect(
-            url in responses,
-            "The response of each url that was answered.",
-            happened=f"`{shown}` is in neither dict: "
-            + ("it had not been waited for." if trial.cut else "its request was given up."),
-            seen=trial.seen,
-        )
-        expect(
-            responses[url].is_closed,
-            "Responses whose body is read.",
-            happened="The body of a response is not read, and its client is closed: it is lost.",
-        )
+        _expect_answer(url, trial)
     for url, kind in failing.items():
-        expect(
-            url in errors,
-            "The error of each url that failed.",
-            happened=f"`{url.removeprefix(server)}` failed with {kind.__name__}, and the report "
-            "says nothing of it.",
-        )
-        expect(
-            isinstance(errors[url], kind),
-            f"The exception of a url that failed: its {kind.__name__}.",
-            happened=f"`{url.removeprefix(server)}` has `{errors[url]!r}`, an object of type "
-            f"`{type(errors[url]).__name__}`. A text cannot be looked into, and may be empty.",
-        )
+        _expect_error(url, kind, trial)
     expect(
         len(responses) + len(errors) == len(answered) + len(failing),
         "Each url in one of the two dicts.",
         happened=f"{len(responses)} responses and {len(errors)} errors for "
         f"{len(answered) + len(failing)} urls.",
+    )
+
+
+def _expect_answer(url, trial):
+    """Raise `Wrong` unless the response of a url that was answered is in the report."""
+    responses, errors = trial.outcome
+    shown = url.removeprefix(trial.server.url)
+    expect(
+        not isinstance(errors.get(url), httpx.HTTPStatusError),
+        "A response is a response, whatever its status.",
+        happened=f"`{shown}` was answered, and stands among the errors.",
+    )
+    expect(
+        url in responses or url not in errors,
+        "A slow url is waited for.",
+        happened=f"`{shown}` is reported as `{errors.get(url)!r}`: "
+        + ("its client was closed under it." if trial.cut else "it was not waited for."),
+        seen=trial.seen,
+    )
+    expect(
+        url in responses,
+        "The response of each url that was answered.",
+        happened=f"`{shown}` is in neither dict: "
+        + ("nobody waited for it." if trial.cut else "its request was given up."),
+        seen=trial.seen,
+    )
+    expect(
+        responses[url].is_closed,
+        "Responses whose body is read.",
+        happened="The body of a response is not read, and its client is closed: it is lost.",
+    )
+
+
+def _expect_error(url, kind, trial):
+    """Raise `Wrong` unless the error of a url that failed, of this kind, is in the report."""
+    _, errors = trial.outcome
+    shown = url.removeprefix(trial.server.url)
+    expect(
+        url in errors,
+        "The error of each url that failed.",
+        happened=f"`{shown}` failed with {kind.__name__}, and the report says nothing of it.",
+    )
+    expect(
+        isinstance(errors[url], kind),
+        f"The exception of a url that failed: its {kind.__name__}.",
+        happened=f"`{shown}` has `{errors[url]!r}`, an object of type "
+        f"`{type(errors[url]).__name__}`.",
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Set for the process, not by a fixture: nbval's items use no fixtures, but their kernels are
 # started by this process and inherit its environment.
@@ -26,6 +27,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_THREADS = ("server-", "exercise-")
+LONG = {"test_lesson_11_repairs.py", "test_exercises.py", "test_checking.py"}
+SPREAD = {"test_run_twice.py"}  # files whose tests share nothing
 GRACE = 2.0  # seconds that a test's threads, sockets and tasks have to end after it
 
 
@@ -108,6 +111,27 @@ def listening():
         for connection in psutil.Process().net_connections(kind="tcp")
         if connection.status == psutil.CONN_LISTEN
     }
+
+
+def pytest_collection_modifyitems(items):
+    """Have the files that take longest begun first, so that no worker is left with one at the end.
+
+    They wait most of their time, and meanwhile the others compute.
+    """
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Keep a file in one worker, as its fixtures are, but for those that are one item each."""
+    return ByFile(config, log)
+
+
+class ByFile(LoadScopeScheduling):
+    """A notebook's cells run in one kernel, a module's tests share its servers."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return nodeid if Path(file).name in SPREAD else file
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,6 +6,7 @@ import linecache
 
 import httpx
 
+from workbench.checking.proof import report_on
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
 
@@ -57,3 +58,10 @@ def compiled(source, name="fetch", **names):
     namespace = {"httpx": httpx, **names}
     exec(compile(source, cell, "exec"), namespace)
     return namespace[name]
+
+
+def wrong_words(answer, exercise=FETCH):
+    """What the report on a wrong answer says."""
+    report = report_on(exercise, answer)
+    assert report.outcome == "wrong"
+    return repr(report)

@@ -1,5 +1,7 @@
 """Lesson 11: right repairs are taken whatever their form; wrong ones are refused, each in its lines
 and none with the lines and the words of another.
+
+A plain pytest judges the right ones and those that were once called correct; .ci/run judges all.
 """
 
 import multiprocessing
@@ -50,8 +52,19 @@ def test_right_repairs_are_accepted(repair, judgements):
     assert judgement.seen["connections opened under load"] == "4 for 28"
 
 
+@pytest.mark.parametrize("repair", ONCE_CORRECT, ids=lambda repair: repair.name)
+def test_repairs_that_were_once_called_correct_are_refused(repair, judgements):
+    assert_refused(repair, judgements)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("repair", WRONG, ids=lambda repair: repair.name)
 def test_wrong_repairs_are_refused(repair, judgements):
+    assert_refused(repair, judgements)
+
+
+def assert_refused(repair, judgements):
+    """It is refused, in its own lines, and no other repair earns the same lines and words."""
     judgement = judgements[repair.name]
     assert judgement.outcome == "wrong"
     assert judgement.failed == repair.red, judgement.report

@@ -15,6 +15,8 @@ import psutil
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from server.local import LocalServer
+
 # Set for the process, not by a fixture: nbval's items use no fixtures, but their kernels are
 # started by this process and inherit its environment.
 os.environ["WORKBENCH_PROGRESS"] = "0"  # a bar is drawn by the clock, so it never compares equal
@@ -81,6 +83,13 @@ def nothing_left_behind():
     while (left := left_behind(threads, sockets)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left, f"left behind by this test: {', '.join(left)}"
+
+
+@pytest.fixture(scope="module")
+def server():
+    """One server for the tests of a file. No connection expires while a busy machine pauses one."""
+    with LocalServer(timeout_keep_alive=60) as running:
+        yield running
 
 
 @pytest.fixture

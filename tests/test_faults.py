@@ -81,13 +81,6 @@ FAILING = [
 ANSWERING = ["/connection-close", "/fail-first?n=0", "/flaky?probability=0", "/hold?gate=open"]
 
 
-@pytest.fixture(scope="module")
-def server():
-    # So long that no connection expires while a busy machine pauses a test.
-    with LocalServer(timeout_keep_alive=60) as server:
-        yield server
-
-
 @pytest.fixture
 async def client(server):
     async with httpx.AsyncClient(

@@ -10,7 +10,6 @@ import httpcore
 import httpx
 import pytest
 
-from server.local import LocalServer
 from workbench.pool import watch_pool
 from workbench.trials import run_trials
 
@@ -20,12 +19,6 @@ N = 10
 
 pytestmark = pytest.mark.anyio
 numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer() as running:
-        yield running
 
 
 def client_with(connections, pool, **options):

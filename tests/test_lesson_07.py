@@ -6,14 +6,6 @@ import certifi
 import httpx
 import pytest
 
-from server.local import LocalServer
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer() as running:
-        yield running
-
 
 def test_the_context_that_httpx_would_make_is_the_one_that_create_ssl_context_makes(monkeypatch):
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):

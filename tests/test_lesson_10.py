@@ -9,18 +9,11 @@ import nbformat
 import pytest
 
 from course import check
-from server.local import LocalServer
 
 DEEPER = Path(__file__).resolve().parent.parent / "notebooks" / "deeper"
 TLS = ssl.create_default_context()
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer() as running:
-        yield running
 
 
 # What the lesson says of the libraries

@@ -6,19 +6,12 @@ import ssl
 import httpx
 import pytest
 
-from server.local import LocalServer
 from workbench.moments import Moment, held_connection
 
 TLS = ssl.create_default_context()
 ONE_CONNECTION = httpx.Limits(max_connections=1)
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer() as running:
-        yield running
 
 
 async def test_a_held_connection_is_missing_until_the_block_ends(server):

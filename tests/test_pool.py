@@ -10,7 +10,6 @@ import httpx
 import pytest
 from matplotlib.image import imread
 
-from server.local import LocalServer
 from workbench.pool import PoolState, watch_pool
 from workbench.trials import run_trials
 from workbench.waterfall.recording import record
@@ -18,12 +17,6 @@ from workbench.waterfall.recording import record
 pytestmark = pytest.mark.anyio
 TLS = ssl.create_default_context()
 numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer() as running:
-        yield running
 
 
 def client_of(server, connections=2, pool=5.0):

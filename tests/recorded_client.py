@@ -1,0 +1,24 @@
+"""The client whose requests the tests of the waterfall record."""
+
+import asyncio
+import ssl
+
+import httpx
+
+PATIENT = 10.0  # a limit that no test reaches
+TLS = ssl.create_default_context()  # one for all: it takes longer than most tests
+SOON = 0.1  # one that a test waits for
+
+
+def client_of(server, most=10, pool=PATIENT, read=PATIENT, **options):
+    return httpx.AsyncClient(
+        base_url=server.url,
+        limits=httpx.Limits(max_connections=most),
+        timeout=httpx.Timeout(PATIENT, pool=pool, read=read),
+        verify=TLS,
+        **options,
+    )
+
+
+async def outcomes(*calls):
+    return await asyncio.gather(*calls, return_exceptions=True)

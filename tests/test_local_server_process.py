@@ -101,6 +101,8 @@ def test_too_few_descriptors_are_told_and_not_printed():
             def told(function):
                 try:
                     function()
+                except TimeoutError:
+                    return told(function)  # on a busy machine its loop had no turn in time
                 except OSError as error:
                     assert error.errno == errno.EMFILE
                     assert "no file descriptor left" in str(error) and "have 64" in str(error)

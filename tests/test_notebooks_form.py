@@ -8,8 +8,6 @@ from form_sitting import SITTING
 from lesson import Lesson, deeper, main_paths
 
 NAME = re.compile(r"\d\d(-[a-z0-9]+)+\.ipynb")
-# Lessons whose second edition is still to come. An entry that meets every check is an error.
-NOT_YET: set[str] = set()
 
 
 def name(path):
@@ -34,16 +32,8 @@ def test_form(check, path):
     assert not complaints, "\n".join(complaints)
 
 
-@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.name not in NOT_YET], ids=name)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
 @pytest.mark.parametrize("check", SITTING, ids=lambda check: check.__name__)
 def test_sitting(check, path):
     complaints = list(check(Lesson.read(path)))
     assert not complaints, "\n".join(complaints)
-
-
-@pytest.mark.parametrize("path", [p for p in main_paths() if p.name in NOT_YET], ids=name)
-def test_what_is_excused_still_needs_it(path):
-    lesson = Lesson.read(path)
-    assert any(complaint for check in SITTING for complaint in check(lesson)), (
-        f"{path.name} meets every check: take it out of NOT_YET"
-    )

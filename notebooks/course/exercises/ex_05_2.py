@@ -17,6 +17,8 @@ STEPS = (
     "http11.receive_response_body",
     "http11.response_closed",
 )
+# After these httpcore waits for a lock, and a cancellation in that wait costs the connection.
+BEFORE_A_LOCK = ("connection.connect_tcp.complete", "http11.response_closed.started")
 
 
 async def fetch_all(client, urls, limit):
@@ -155,6 +157,22 @@ async def leaves_the_shielded_alone(client, urls, limit):
     return [call.result() for call in calls]
 
 
+async def shields_and_cancels_all_the_same(client, urls, limit):
+    get = in_turn(client, limit)
+
+    async def get_in_a_task(url):
+        request = asyncio.create_task(get(url))
+        try:
+            return await asyncio.shield(request)
+        finally:
+            request.cancel()
+            await asyncio.wait([request])
+
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(get_in_a_task(url)) for url in urls]
+    return [call.result() for call in calls]
+
+
 async def returns_when_it_is_cancelled(client, urls, limit):
     try:
         return await solution(client, urls, limit)
@@ -224,6 +242,9 @@ async def check(attempt, server):
         await trial.check_failing(failing)
     for turns in TURNS:
         await trial.check_cancelling(turns)
+    for moment in BEFORE_A_LOCK:
+        for held in range(7):
+            await trial.check_cancelling(0, moment, held)
     for step in STEPS:
         for end in ("started", "complete"):
             for turns in range(3):
@@ -260,8 +281,9 @@ EXERCISE = Exercise(
         WrongAnswer(gathers_behind_a_semaphore, "still ran: `in_turn.<locals>.get`"),
         WrongAnswer(hands_errors_out, "handed out as a result"),
         WrongAnswer(gives_its_place_back_only_if_all_goes_well, "It did not end"),
-        WrongAnswer(does_not_shield, "`connection.connect_tcp.complete`"),
+        WrongAnswer(does_not_shield, "`connection.connect_tcp.complete`, and the pool"),
         WrongAnswer(leaves_the_shielded_alone, "still ran: `AsyncClient.get`"),
+        WrongAnswer(shields_and_cancels_all_the_same, "drawn out by"),
         WrongAnswer(returns_when_it_is_cancelled, "as if nothing had happened"),
     ],
     right=[with_workers, cancels_and_waits_itself, lets_all_of_it_end],

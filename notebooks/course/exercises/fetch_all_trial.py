@@ -185,10 +185,15 @@ class Trial:
             )
             self.require_nothing_left("It had raised")
 
-    async def check_cancelling(self, turns, moment=None):
-        """Cancel the whole call at a moment of a request, or at its start, or some turns later."""
+    async def check_cancelling(self, turns, moment=None, held=0):
+        """Cancel the whole call at a moment of a request, or at its start, or some turns later.
+
+        The request is held there for so many turns: an answer may need a few of them to pass the
+        cancellation on, from the task that is cancelled to the one that makes the request.
+        """
         when = f"{turns} {'turn' if turns == 1 else 'turns'} of the event loop after "
         when += f"`{moment}`" if moment else "its start"
+        when += f", drawn out by {held} {'turn' if held == 1 else 'turns'}" if held else ""
         reached = asyncio.Event()
 
         async def trace(name, info):
@@ -196,6 +201,8 @@ class Trial:
                 reached.set()
                 if turns == 0:  # at once, from within the request
                     running.cancel()
+                for _ in range(held):
+                    await asyncio.sleep(0)
 
         async with self.client(1, trace) as client:
             running = self.start(client, [self.server.url + "/echo"] * 3, 1)

@@ -17,6 +17,7 @@ GATE, GATE_OF_THE_CANCELLED = "answer", "cancelled"
 LONGER = 1.5  # seconds, far longer than the limit of a client
 PIECES = 25
 SLOW_DRIP = f"/drip?pieces={PIECES}&gap=0.05"  # 1.2 s in all
+MORE_THAN_HALF = 0.7  # seconds for it: who allows twice of what is given gets all of it
 
 
 async def check(attempt, server):
@@ -103,11 +104,18 @@ async def _check_late(attempt, server, client):
         "The headers came in time. The body is part of the answer, too.",
     )
     await _require_free(server, client, "returned")
-    text = await attempt(client, server.url + SLOW_DRIP, SECONDS)
+    expected = f"None for an answer that comes in pieces for 1.2 s, with `seconds={MORE_THAN_HALF}`"
+    with server.ledger.watch() as seen:
+        text = await attempt(client, server.url + SLOW_DRIP, MORE_THAN_HALF)
     expect(
         text is None or len(text) < PIECES,
-        f"None for an answer that comes in pieces for 1.2 s, with `seconds={SECONDS}`.",
-        happened="All of it came, far too late: each piece starts the clock of `read` anew.",
+        f"{expected}.",
+        happened="All of it came, far too late. (Each piece starts the clock of `read` anew.)",
+    )
+    expect(
+        seen.requests == 1,
+        f"{expected}, for all that is tried.",
+        happened=f"{seen.requests} requests were made. Who begins again starts the clock again.",
     )
     expect(
         text is None,

@@ -188,6 +188,17 @@ async def closes_the_client(client, url, seconds):
     return response.text
 
 
+async def tries_again(client, url, seconds):
+    for _ in range(2):
+        try:
+            async with asyncio.timeout(seconds):
+                response = await client.get(url)
+                return response.text
+        except TimeoutError:
+            pass
+    return None
+
+
 async def gives_a_number_of_its_own(client, url, seconds):
     try:
         async with asyncio.timeout(0.3):
@@ -264,7 +275,7 @@ EXERCISE = Exercise(
         "block. Only that one means that your time is up.",
     ],
     wrong=[
-        WrongAnswer(names_all_four, "each piece starts the clock"),
+        WrongAnswer(names_all_four, "(Each piece starts the clock"),
         WrongAnswer(looks_at_the_clock, "nobody looks at a clock"),
         WrongAnswer(limits_the_headers, "The headers came in time"),
         WrongAnswer(turns_its_back, "Your function has returned, but its"),
@@ -282,6 +293,7 @@ EXERCISE = Exercise(
         WrongAnswer(with_a_client_of_its_own, "it did not come from that client"),
         WrongAnswer(changes_the_client, "for every later request"),
         WrongAnswer(closes_the_client, "and the client is closed"),
+        WrongAnswer(tries_again, "Who begins again"),
         WrongAnswer(gives_a_number_of_its_own, "that takes 0.6 s, with `seconds=30`"),
         WrongAnswer(returns_the_exception, "It returned `TimeoutError()`"),
         WrongAnswer(returns_nothing, "No request was made"),

@@ -78,6 +78,12 @@ def only_get(request, error):
     return isinstance(error, NOT_SENT) or request.method == "GET"
 
 
+def forgets_those_that_only_ask(request, error):
+    if request.method in {"GET", "PUT", "DELETE"}:
+        return True
+    return isinstance(error, NOT_SENT) and error.request is request
+
+
 def all_but_post(request, error):
     return isinstance(error, NOT_SENT) or request.method != "POST"
 
@@ -191,6 +197,8 @@ CASES = (
     Case(
         "DELETE", "silence", "ReadTimeout", True, "DELETE is idempotent: what is gone stays gone."
     ),
+    Case("HEAD", "silence", "ReadTimeout", True, "HEAD is idempotent: it only asks."),
+    Case("OPTIONS", "silence", "ReadTimeout", True, "OPTIONS is idempotent: it only asks."),
     Case(
         "PATCH",
         "silence",
@@ -322,6 +330,7 @@ EXERCISE = Exercise(
         WrongAnswer(only_what_was_not_sent, "To GET something twice"),
         WrongAnswer(network_errors_and_timeouts, "the stale connection of lesson 04"),
         WrongAnswer(only_get, "PUT is idempotent"),
+        WrongAnswer(forgets_those_that_only_ask, "HEAD is idempotent"),
         WrongAnswer(all_but_post, "it may add something twice"),
         WrongAnswer(forgets_the_queue, "It never got a connection"),
         WrongAnswer(by_the_method_of_the_error, "the GET after it failed"),

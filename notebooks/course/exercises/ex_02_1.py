@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import httpx
 
+from course.exercises.stumbles import ERRORS
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect, still_open
 
 
@@ -58,51 +59,23 @@ class ReturnsItself:
         await self.client.aclose()
 
 
-class NeverCloses:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class NeverCloses(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         pass
 
 
-class ForgetsToAwaitTheClosing:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class ForgetsToAwaitTheClosing(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         self.client.aclose()
 
 
-class SwallowsTheException:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class SwallowsTheException(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         await self.client.aclose()
         return True
 
 
-class ClosesOnlyAfterSuccess:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class ClosesOnlyAfterSuccess(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         if exc_type is None:
             await self.client.aclose()
@@ -132,66 +105,31 @@ class SyncProtocol:
         self.client.aclose()
 
 
-class ClosesInATaskThatNobodyAwaits:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class ClosesInATaskThatNobodyAwaits(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         asyncio.create_task(self.client.aclose())  # noqa: RUF006
 
 
-class SwallowsHttpxErrors:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class SwallowsHttpxErrors(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         await self.client.aclose()
         return isinstance(exc, httpx.HTTPError)
 
 
-class ForgetsTheCancelled:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class ForgetsTheCancelled(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         if exc is None or isinstance(exc, Exception):
             await self.client.aclose()
 
 
-class RaisesACopy:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class RaisesACopy(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         await self.client.aclose()
         if exc_type:
             raise exc_type(f"while using {self.url}")
 
 
-class ClosesTheTransportOnly:
-    def __init__(self, url):
-        self.url = url
-
-    async def __aenter__(self):
-        self.client = httpx.AsyncClient(base_url=self.url)
-        return self.client
-
+class ClosesTheTransportOnly(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         await self.client._transport.aclose()
 
@@ -231,17 +169,6 @@ class UsesAnExitStack:
 
     async def __aexit__(self, exc_type, exc, traceback):
         return await self.stack.__aexit__(exc_type, exc, traceback)
-
-
-class Stumble(Exception):
-    """What the check raises inside the block, as an error that is not httpx's."""
-
-
-ERRORS = {
-    "an exception": Stumble,
-    "an exception of httpx": httpx.ReadError,
-    "a cancellation": asyncio.CancelledError,
-}
 
 
 async def check(attempt, server):

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppres
 
 import httpx
 
+from course.exercises.stumbles import ERRORS
 from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
 
 
@@ -163,17 +164,6 @@ async def forgets_the_decorator(client=None):
 @asynccontextmanager
 async def returns_it(client=None):
     return client or httpx.AsyncClient()
-
-
-class Stumble(Exception):
-    """What the check raises inside a block, as an error that is not httpx's."""
-
-
-ERRORS = {
-    "an exception": Stumble,
-    "an exception of httpx": httpx.ReadError,
-    "a cancellation": asyncio.CancelledError,
-}
 
 
 async def check(attempt, server):

@@ -2,17 +2,12 @@
 
 import asyncio
 import contextlib
-import threading
 
 import httpx
-from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
-from starlette.routing import Route
 
-from server.local import LocalServer
+from course.exercises.price_service import serve
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect, still_open
 
-PATIENCE = 3.0  # seconds after which the service answers on the lamp in any case
 TROUBLES = {
     "chair": "503 with JSON",
     "table": "502 with an HTML page",
@@ -184,41 +179,6 @@ async def raises_unless_it_is_a_success(url, article):
         return None
     message = f"{response.status_code} for {article}"
     raise httpx.HTTPStatusError(message, request=response.request, response=response)
-
-
-async def _price(request):
-    match request.path_params["article"]:
-        case "lamp":
-            state = request.app.state
-            state.asked.set()
-            # Until the caller's event loop has had a turn. One that is blocked has none.
-            state.went_on = await asyncio.to_thread(state.loop_goes_on.wait, PATIENCE)
-            return JSONResponse({"price": 1250})
-        case "brochure":
-            return JSONResponse({"price": 0})
-        case "stool":
-            return JSONResponse({"article": "stool"})
-        case "chair":
-            return JSONResponse({"error": "overloaded"}, 503)
-        case "table":
-            return HTMLResponse("<h1>502 Bad Gateway</h1>", 502)
-        case "desk":
-            return JSONResponse({"error": "your contract has ended"}, 403)
-        case "shelf":
-            return RedirectResponse("/login")
-        case _:
-            return JSONResponse({"error": "no such article"}, 404)
-
-
-async def _login(request):
-    return HTMLResponse("<h1>Please log in</h1>")
-
-
-def serve():
-    app = Starlette(routes=[Route("/price/{article}", _price), Route("/login", _login)])
-    app.state.asked, app.state.loop_goes_on = threading.Event(), threading.Event()
-    app.state.went_on = False
-    return LocalServer(app)
 
 
 async def _let_it_answer(state):

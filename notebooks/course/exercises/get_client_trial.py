@@ -177,6 +177,9 @@ def _why(get_client):
     async def call():
         return get_client()
 
+    with asyncio.Runner() as one, asyncio.Runner() as two:
+        if one.run(call()) is not two.run(call()):
+            return "It goes by something that a later loop has again, such as a loop's `id()`."
     elsewhere = []
     thread = threading.Thread(target=lambda: elsewhere.append(asyncio.run(call())))
     thread.start()

@@ -88,9 +88,8 @@ async def try_again(client, url):
 
 @pytest.mark.parametrize("call", [leave_open, drop_and_collect, try_again])
 @pytest.mark.parametrize("connections", [2, 4])
-@pytest.mark.parametrize("limit", [0.02, 0.1])
-async def test_a_pool_is_dry_after_as_many_open_responses(server, call, connections, limit):
-    async with client_with(connections, limit) as client:
+async def test_a_pool_is_dry_after_as_many_open_responses(server, call, connections):
+    async with client_with(connections, pool=0.02) as client:
         with server.ledger.watch() as seen, watch_pool(client) as pool:
             url = server.url + "/status?code=404"
             tally = await run_trials(lambda: call(client, url), connections + 2)
@@ -157,8 +156,9 @@ async def test_requests_in_streams_of_the_same_client_wait_for_each_other(server
 # Cancelled requests
 
 
-@pytest.mark.parametrize(("turns", "failed"), [(0, 0), (2, N), (3, N)])
-async def test_the_call_that_is_next_in_the_queue_is_cancelled_later(server, turns, failed):
+async def test_the_call_that_is_next_in_the_queue_is_cancelled_three_turns_later(server):
+    """The notebook on cancelled requests shows none and two."""
+
     async def call_after():
         gate = f"gate-{next(numbers)}"
         async with client_with(1, pool=5) as client:
@@ -166,27 +166,11 @@ async def test_the_call_that_is_next_in_the_queue_is_cancelled_later(server, tur
             first, queued = [asyncio.create_task(client.get(url)) for _ in range(2)]
             await server.gates.reached(gate)
             first.cancel()
-            for _ in range(turns):
+            for _ in range(3):
                 await asyncio.sleep(0)
             queued.cancel()
             await asyncio.gather(first, queued, return_exceptions=True)
             return await client.get(server.url + "/echo", timeout=httpx.Timeout(30, pool=0.1))
 
     tally = await run_trials(call_after, N, at_once=N)
-    assert tally.counts == ({DRY: N} if failed else {"200 OK": N})
-
-
-# What to log
-
-
-async def test_with_a_proxy_in_the_environment_another_pool_is_in_use(server, monkeypatch):
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", server.url)
-    url = httpx.URL("http://upstream.invalid/")
-    async with httpx.AsyncClient(verify=TLS) as client:
-        async with client.stream("GET", url):
-            used = client._transport_for_url(url)._pool
-            assert used is not client._transport._pool
-            assert "Connections: 1 active" in repr(used)
-            assert "Connections: 0 active, 0 idle" in repr(client._transport._pool)
+    assert tally.counts == {DRY: N}

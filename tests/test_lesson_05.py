@@ -146,7 +146,10 @@ async def test_requests_in_streams_of_the_same_client_wait_for_each_other(server
     async def nested():
         async with client.stream("GET", server.url + "/bytes?size=10"):
             await all_open.wait()
-            return await client.get(server.url + "/echo")
+            try:
+                return await client.get(server.url + "/echo")
+            finally:
+                await all_open.wait()  # nobody gives a connection back before the last time-out
 
     async with client_with(5, pool=0.2) as client:
         tally = await run_trials(nested, at_once, at_once=at_once)

@@ -2,7 +2,6 @@
 
 import ssl
 
-import certifi
 import httpx
 import pytest
 
@@ -12,11 +11,10 @@ def test_the_context_that_httpx_would_make_is_the_one_that_create_ssl_context_ma
         monkeypatch.delenv(name, raising=False)
     default = httpx.AsyncClient()._transport._pool._ssl_context
     made = httpx.create_ssl_context()
-    of_certifi = ssl.create_default_context(cafile=certifi.where())
     for context in (default, made):
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
-        assert context.cert_store_stats() == of_certifi.cert_store_stats()
+        assert context.cert_store_stats() == made.cert_store_stats()
 
 
 @pytest.mark.anyio

@@ -92,6 +92,12 @@ def takes_every_timeout_for_slowness(error, seen):
     return solution(error, seen)
 
 
+def takes_an_earlier_answer_for_a_loss(error, seen):
+    if isinstance(error, httpx.ReadTimeout):
+        return "lost" if seen.responses else "too slow"
+    return solution(error, seen)
+
+
 def looks_at_the_ledger_only(error, seen):
     if not seen.connections:
         return "not connected"
@@ -162,6 +168,7 @@ async def _provoke(cause, server):
             for path in PATHS[cause]:
                 first = 2 if "nth=3" in path else 0
                 yield await _caught(server, server.url + path, first)
+                yield await _caught(server, server.url + path, 2, before=server.url + "/echo")
             yield await asyncio.to_thread(_caught_by_a_client, server, server.url + path)
 
 
@@ -170,12 +177,15 @@ def _limits(url):
     return httpx.Timeout(10, read=0.3 if "silence" in url or "echo" in url else 10)
 
 
-async def _caught(server, url, first=0, then=lambda: None):
-    """Return what the last GET raised, after `first` others and `then`, and what was seen."""
+async def _caught(server, url, first=0, then=lambda: None, before=None):
+    """Return what the last GET raised, after `first` others and `then`, and what was seen.
+
+    The others go to `before`, or to the same url.
+    """
     with server.ledger.watch() as seen:
         async with httpx.AsyncClient(verify=CONTEXT) as client:
             for _ in range(first):
-                await client.get(url)
+                await client.get(before or url)
             then()
             try:
                 await client.get(url, timeout=_limits(url))
@@ -231,6 +241,7 @@ EXERCISE = Exercise(
         WrongAnswer(takes_all_network_errors_for_one, "attempts failed')`."),
         WrongAnswer(looks_for_no_connection, "SSL"),
         WrongAnswer(takes_every_timeout_for_slowness, "Time ran out, and each request"),
+        WrongAnswer(takes_an_earlier_answer_for_a_loss, 'said "lost". The type says'),
         WrongAnswer(looks_at_the_ledger_only, "The ledger alone cannot"),
     ],
     right=[tells_by_the_class_name],

@@ -112,6 +112,13 @@ class ClosesInATask(Told):
             self.closing = asyncio.create_task(self.client.aclose())
 
 
+class ClosesItSoon(Told):
+    async def __aexit__(self, *exc_info):
+        if self.own:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(lambda: loop.create_task(self.client.aclose()))
+
+
 class HasOneForEachCall(Forecasts):
     def __init__(self, url, client=None):
         self.url = url
@@ -231,6 +238,25 @@ class MakesItWhenAsked(Forecasts):
         return (await client.post(f"{self.url}/echo", json=city)).raise_for_status().json()["json"]
 
 
+class Slotted:
+    __slots__ = ("client", "own", "url")
+
+    def __init__(self, url, client=None):
+        self.url, self.own, self.client = url, client is None, client or httpx.AsyncClient()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *exc_info):
+        if self.own:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.client.aclose())
+
+    async def of(self, city):
+        response = await self.client.post(self.url + "/echo", json=city)
+        return response.json()["json"]
+
+
 class GeneratesIt(Forecasts):
     def __init__(self, url, client=None):
         self.url = url
@@ -273,6 +299,7 @@ EXERCISE = Exercise(
         WrongAnswer(ClosesAfterSuccessOnly, "`Stumble` in the block, and its client"),
         WrongAnswer(ClosesUnlessCancelled, "`CancelledError` in the block, and its client"),
         WrongAnswer(ClosesInATask, "a task still ran that nobody waited for"),
+        WrongAnswer(ClosesItSoon, "some turns of the event loop later"),
         WrongAnswer(HasOneForEachCall, "A client for each call"),
         WrongAnswer(SharesItsOwn, "with its client the other's was closed"),
         WrongAnswer(SwallowsWhatIsRaised, "`Stumble` was raised in it, without a client"),
@@ -285,7 +312,7 @@ EXERCISE = Exercise(
         WrongAnswer(AsksNothing, "No request was made"),
         WrongAnswer(AsksSynchronously, "Your code stopped it"),
     ],
-    right=[RemembersWhoseItIs, MakesItWhenAsked, GeneratesIt],
+    right=[RemembersWhoseItIs, MakesItWhenAsked, Slotted, GeneratesIt],
     solution=Solution,
     why="Whoever makes a client closes it. The stack holds the client that your class has made, "
     "and nothing if it was given one.",

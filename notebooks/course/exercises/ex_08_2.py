@@ -10,7 +10,7 @@ from server.local import LocalServer
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
 # connections at most, seconds until the server closes an idle one, seconds of the round trip
-CASES = [(8, 60, 0.2), (3, 10, 4.5), (24, 20, 4.0)]
+CASES = [(8, 60, 0.2), (3, 9, 4.5), (24, 20, 4.0)]
 SHORT = 3  # requests, one by one
 _numbers = itertools.count(1)
 
@@ -81,6 +81,10 @@ def expires_when_the_server_does(at_once, server_keeps, round_trip):
 
 def takes_off_a_tenth(at_once, server_keeps, round_trip):
     return _limits(at_once, at_once, 0.9 * server_keeps)
+
+
+def cuts_to_whole_seconds(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once, int(server_keeps - round_trip))
 
 
 def has_no_expiry(at_once, server_keeps, round_trip):
@@ -226,7 +230,8 @@ EXERCISE = Exercise(
         WrongAnswer(leaves_the_expiry_out, "`keepalive_expiry` is 5.0"),
         WrongAnswer(writes_a_number_of_its_own, "`keepalive_expiry` is 4.9"),
         WrongAnswer(expires_when_the_server_does, "`keepalive_expiry` is 60"),
-        WrongAnswer(takes_off_a_tenth, "`keepalive_expiry` is 9.0"),
+        WrongAnswer(takes_off_a_tenth, "`keepalive_expiry` is 8.1"),
+        WrongAnswer(cuts_to_whole_seconds, "`keepalive_expiry` is 4: it is given up sooner"),
         WrongAnswer(has_no_expiry, "`keepalive_expiry` is None"),
         WrongAnswer(returns_nothing, "type `NoneType`"),
     ],

@@ -17,7 +17,7 @@ from workbench.checking.record import Wrong, expect, still_open
 QUIET = 100  # rounds of the loop, 5 ms each or more: longer than anyone takes between two calls
 TURNS = 300  # of the event loop: far more than an answer needs to come to rest
 HOUR = 3600.0  # seconds
-PATIENCE = 3.0  # seconds for what waits for nothing any more, also on a busy machine
+PATIENCE = 6.0  # seconds for what waits for nothing any more, also on a busy machine
 LIMITS = ("connect", "read", "write", "pool")
 
 
@@ -112,14 +112,13 @@ class Trial:
 
     async def _all_held(self):
         """Wait until what is held stands at its gate, and what is not has been answered."""
-        with contextlib.suppress(TimeoutError):  # they come one by one, and this one was before
-            for gate in self._held:
-                await self.server.gates.reached(gate, timeout=PATIENCE)
-            async with asyncio.timeout(PATIENCE):
-                while self._being_answered():
-                    await asyncio.sleep(0.001)
+        while self._failing and (self._still_to_come() or self._being_answered()):
+            await asyncio.sleep(0.005)
         for _ in range(TURNS):  # a body is read after its head, and its connection is idle then
             await asyncio.sleep(0)
+
+    def _still_to_come(self):
+        return [gate for gate in self._held if not self.server.gates.waiting(gate)]
 
     def _being_answered(self):
         waiting = {*self._failing, *self._held_urls}
@@ -161,9 +160,13 @@ class Trial:
         failing.cancel()
         await _turns(running)
 
+    def release(self):
+        """Have what is to fail wait for nobody any more."""
+        self._failing.clear()
+
     async def open(self, running):
         """Open the gates, the last first, and wait for the answer to be over."""
-        self._failing.clear()  # what is asked for only now waits for nobody
+        self.release()
         for number, gate in enumerate(reversed(self._held), start=self.seen.responses + 1):
             self.server.gates.open(gate)
             with contextlib.suppress(TimeoutError):

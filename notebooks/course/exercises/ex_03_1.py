@@ -73,7 +73,7 @@ async def tries_again(urls):
 
     async with httpx.AsyncClient() as client:
         tasks = [asyncio.create_task(get(client, url)) for url in urls]
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
     return await asyncio.gather(*tasks)
 
 
@@ -261,6 +261,7 @@ async def check_failing(attempt, server, failing):
     with trial.start([first, failing, *answered, last], held, [failing]) as running:
         if held:
             await trial.fails(running)
+        trial.release()
         for number in (1, 2):
             server.gates.open(f"{trial.name}-{number}")
         await trial.ends(running)

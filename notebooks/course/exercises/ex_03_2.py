@@ -66,7 +66,7 @@ async def closes_before_it_collects(urls):
     responses, errors = {}, {}
     async with httpx.AsyncClient() as client:
         tasks = {url: asyncio.create_task(client.get(url)) for url in urls}
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(2)
     for url, task in tasks.items():
         try:
             responses[url] = await task

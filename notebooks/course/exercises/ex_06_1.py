@@ -234,6 +234,15 @@ def returns_what_a_job_raises(url, jobs):
     return asyncio.run(main())
 
 
+def gets_instead_of_posting(url, jobs):
+    async def main():
+        async with httpx.AsyncClient() as client:
+            asked = [await client.request("GET", url + "/echo", json=job) for job in jobs]
+        return [answer.json()["json"] for answer in asked]
+
+    return asyncio.run(main())
+
+
 def asks_nothing(url, jobs):
     return jobs
 
@@ -266,6 +275,7 @@ EXERCISE = Exercise(
         WrongAnswer(leaves_its_loop_open, "1 event loop was not closed"),
         WrongAnswer(swallows_what_a_job_raises, "returned 2 answers and raised nothing"),
         WrongAnswer(returns_what_a_job_raises, "returned 3 answers and raised nothing"),
+        WrongAnswer(gets_instead_of_posting, "4 other requests, the first a GET"),
         WrongAnswer(asks_nothing, "No request was made"),
     ],
     right=[

@@ -196,6 +196,21 @@ class ChangesWhatItWasLent(Told):
         return response.json()["json"]
 
 
+class AddsACookie(Told):
+    async def __aenter__(self):
+        self.client.cookies.set("session", "forecasts")
+        return self
+
+
+class AddsAHook(Told):
+    async def __aenter__(self):
+        self.client.event_hooks["response"].append(self._raise)
+        return self
+
+    async def _raise(self, response):
+        response.raise_for_status()
+
+
 class AsksNothing(Forecasts):
     async def __aexit__(self, *exc_info):
         pass
@@ -308,7 +323,9 @@ EXERCISE = Exercise(
         WrongAnswer(HidesThatAQuestionFailed, "and `of` returned `None`"),
         WrongAnswer(ClosesWhatItWasLent, "was lent, after the block"),
         WrongAnswer(ClosesWhatItWasLentAfterAnError, "after a block that ended with `Stumble`"),
-        WrongAnswer(ChangesWhatItWasLent, "came back with other settings"),
+        WrongAnswer(ChangesWhatItWasLent, "came back with other `base_url`"),
+        WrongAnswer(AddsACookie, "came back with other `cookies`"),
+        WrongAnswer(AddsAHook, "came back with other `event_hooks`"),
         WrongAnswer(AsksNothing, "No request was made"),
         WrongAnswer(AsksSynchronously, "Your code stopped it"),
     ],

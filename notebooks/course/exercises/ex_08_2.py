@@ -11,6 +11,7 @@ from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
 # connections at most, seconds until the server closes an idle one, seconds of the round trip
 CASES = [(8, 60, 0.2), (3, 9, 4.5), (24, 20, 4.0)]
+MANY = 1000  # connections, that no one opens here
 SHORT = 3  # requests, one by one
 _numbers = itertools.count(1)
 
@@ -55,6 +56,10 @@ def keeps_a_quarter(at_once, server_keeps, round_trip):
 
 def keeps_one_too_few(at_once, server_keeps, round_trip):
     return _limits(at_once, at_once - 1, server_keeps - round_trip)
+
+
+def keeps_100_in_any_case(at_once, server_keeps, round_trip):
+    return _limits(at_once, 100, server_keeps - round_trip)
 
 
 def limits_the_kept_ones_only(at_once, server_keeps, round_trip):
@@ -119,6 +124,7 @@ async def check(attempt, server):
         async with httpx.AsyncClient(verify=context, limits=limits, timeout=30) as client:
             await _check_most(client, server, at_once)
             await _check_kept(client, server, at_once)
+    _check_many(attempt(MANY, 60, 0.2))
 
 
 def _check_expiry(expiry, server_keeps, round_trip):
@@ -133,6 +139,15 @@ def _check_expiry(expiry, server_keeps, round_trip):
         expiry >= server_keeps / 2,
         f"{case} It is kept for half of that time or longer.",
         happened=f"`keepalive_expiry` is {expiry}: it is given up sooner, and opened anew.",
+    )
+
+
+def _check_many(limits):
+    kept = limits.max_keepalive_connections
+    expect(
+        kept is None or kept >= MANY,
+        f"Where {MANY} connections are allowed, each is kept when it comes free.",
+        happened=f"`max_keepalive_connections` is {kept}.",
     )
 
 
@@ -225,6 +240,7 @@ EXERCISE = Exercise(
         WrongAnswer(keeps_the_default_20, "23 requests are under way"),
         WrongAnswer(keeps_a_quarter, "opened 8 anew"),
         WrongAnswer(keeps_one_too_few, "opened 3 anew"),
+        WrongAnswer(keeps_100_in_any_case, "`max_keepalive_connections` is 100."),
         WrongAnswer(limits_the_kept_ones_only, "there is no limit."),
         WrongAnswer(halves_it, "stood in the pool's queue"),
         WrongAnswer(leaves_the_expiry_out, "`keepalive_expiry` is 5.0"),

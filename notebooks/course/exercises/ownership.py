@@ -161,11 +161,13 @@ async def _check_lent(attempt, server, made):
             "connection.",
             seen=seen,
         )
+        after = _settings(lent)
+        changed = [name for name, value in after.items() if value != before[name]]
         expect(
-            _settings(lent) == before,
+            not changed,
             "What belongs to the caller is left as it was.",
-            happened="The client that it was lent came back with other settings, and the caller's "
-            "next request is sent with them.",
+            happened=f"The client that it was lent came back with other `{', '.join(changed)}`, "
+            "and the caller's next request is sent with them.",
         )
         expect(
             all(client.is_closed for client in made if client is not lent),
@@ -243,4 +245,13 @@ def _expect_open(lent, seen, block):
 
 
 def _settings(client):
-    return client.base_url, client.timeout, dict(client.headers), client.follow_redirects
+    return {
+        "auth": client.auth,
+        "base_url": client.base_url,
+        "cookies": dict(client.cookies),
+        "event_hooks": {kind: list(hooks) for kind, hooks in client.event_hooks.items()},
+        "follow_redirects": client.follow_redirects,
+        "headers": dict(client.headers),
+        "params": str(client.params),
+        "timeout": client.timeout,
+    }

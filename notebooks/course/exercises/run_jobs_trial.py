@@ -71,6 +71,7 @@ def _require_answers(answers, seen, made):
         'The "json" of each answer, in the order of the jobs.',
         happened=f"It returned `{answers!r}`.",
     )
+    _require_posts(seen)
     expect(
         seen.requests == len(JOBS),
         "Each job is posted once.",
@@ -93,6 +94,18 @@ def _require_answers(answers, seen, made):
         "Its closing is awaited.",
         happened="Closing the client was begun and never came to its end. A task that nobody "
         "waits for is cancelled when its loop ends.",
+    )
+
+
+def _require_posts(seen):
+    methods = [event.method for event in seen.events if event.kind == "request"]
+    others = [method for method in methods if method != "POST"]
+    first = others[0] if others else ""
+    expect(
+        not others,
+        "Each job is posted, and nothing else is asked.",
+        happened=f"The server received {len(others)} other requests, the first a {first}.",
+        seen=seen,
     )
 
 

@@ -110,7 +110,7 @@ def require_answers(started):
         not bad,
         f"Each request is answered with 200, also in {started.when}.",
         happened=f"In {started.when} {len(bad)} of {REQUESTS} were not: {named}. "
-        + _meaning(problem, started.when),
+        + _meaning(problem, started.when, len(bad)),
         seen=started.seen,
     )
     other = [response.text for response in started.responses if not _is_echo(response)]
@@ -130,9 +130,11 @@ def _is_echo(response):
     return isinstance(echoed, dict) and echoed.get("method") == "GET"
 
 
-def _meaning(problem, when):
+def _meaning(problem, when, failed):
     if "instance" in problem:
         return "A client can be entered once. Here each request enters it."
+    if "Event loop is closed" in problem and when == "the first start":
+        return "A connection was used in an event loop, and it belongs to another that has ended."
     if "Event loop is closed" in problem:
         return (
             "The client was made once and lives on in the second start, with a connection of "
@@ -140,6 +142,8 @@ def _meaning(problem, when):
         )
     if "has been closed" in problem and when == "the second start":
         return "A closed client stays closed. Each start needs a new one."
+    if "has been closed" in problem and failed < REQUESTS:
+        return "The client was closed after a request, and others were to come."
     if "has been closed" in problem:
         return (
             "The client was closed before the service took its first request: the `yield` "

@@ -211,12 +211,13 @@ async def test_a_missing_thing_is_missing_and_any_other_bad_status_is_a_502(stat
     assert response.status_code == ours
 
 
-@pytest.mark.parametrize("body", [b"", b"<h1>Welcome</h1>", b"\xff\xff\xff"])
-async def test_a_200_without_json_is_the_upstreams_failure(body):
-    response = await get(
-        "/answers/echo", answered_by=lambda request: httpx.Response(200, content=body)
-    )
-    assert response.status_code == 502
+NO_JSON = [(502, "echo", body) for body in (b"", b"<h1>Welcome</h1>", b"\xff\xff\xff")]
+
+
+@pytest.mark.parametrize(("status", "path", "body"), [*NO_JSON, (400, "a%00b", b"{}")])
+async def test_no_json_is_the_upstreams_failure_and_no_url_the_callers(status, path, body):
+    response = await get(f"/answers/{path}", lambda request: httpx.Response(200, content=body))
+    assert response.status_code == status
 
 
 async def test_a_full_pool_is_a_503_and_the_upstream_is_not_asked(upstream):

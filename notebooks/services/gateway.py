@@ -35,6 +35,7 @@ def create_app(
     app = FastAPI(lifespan=lifespan)
     app.include_router(routes)
     app.add_exception_handler(httpx.HTTPError, request_failed)
+    app.add_exception_handler(httpx.InvalidURL, no_such_url)
     return app
 
 
@@ -85,7 +86,7 @@ async def files(upstream: Annotated[httpx.Response, Depends(opened)]) -> Streami
 STATUS = {
     httpx.HTTPError: 502,  # the upstream gave no proper answer
     httpx.TimeoutException: 504,  # it gave none in time
-    httpx.PoolTimeout: 503,  # it was not asked: none of our own connections was free
+    httpx.PoolTimeout: 503,  # it was not asked: we got no connection of our pool in time
 }
 OUR_MISTAKES = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)  # what we sent is no HTTP
 
@@ -96,3 +97,8 @@ async def request_failed(request: Request, error: httpx.HTTPError) -> JSONRespon
         raise error  # a 500, and a traceback in our log
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     return JSONResponse({"error": type(error).__name__}, status)
+
+
+async def no_such_url(request: Request, error: httpx.InvalidURL) -> JSONResponse:
+    """Say that the caller's path makes no URL: a control character may stand in it."""
+    return JSONResponse({"error": type(error).__name__}, 400)

@@ -128,6 +128,11 @@ async def passes_the_raw_bytes(client, url):
     )
 
 
+async def leaves_it_to_the_body(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+    return StreamingResponse(upstream.aiter_bytes(), upstream.status_code)
+
+
 async def closes_in_the_generator(client, url):
     upstream = await client.send(client.build_request("GET", url), stream=True)
 
@@ -213,6 +218,7 @@ EXERCISE = Exercise(
         WrongAnswer(passes_the_raw_bytes, "nothing told the caller so"),
     ],
     right=[
+        leaves_it_to_the_body,
         closes_in_the_generator,
         enters_by_hand,
         raw_with_its_headers,
@@ -222,6 +228,7 @@ EXERCISE = Exercise(
     why="The status is known before the answer begins, and the upstream's response is closed after "
     "the last byte, or when uvicorn tells that the caller has left. Where sending *raises*, "
     "Starlette skips a background task: a dependency with `client.stream()`, as in the gateway, "
-    "does without one.",
+    "does without one. (On uvicorn an answer without the task passes here: a body that is read to "
+    "its end, or cancelled meanwhile, closes its response itself. It must have begun for that.)",
     check=check,
 )

@@ -260,11 +260,11 @@ def _plural(count: int, noun: str) -> str:
 
 
 async def all_reach(server: LocalServer, running: asyncio.Task, gates: Sequence[str]) -> bool:
-    """Return whether requests stand at all these gates before the answer ends, within 2 s each."""
+    """Return whether requests stand at all these gates before the answer ends, within 4 s each."""
 
     async def reach() -> None:
         for gate in gates:
-            await server.gates.reached(gate, timeout=2)
+            await server.gates.reached(gate, timeout=4)
 
     reaching = asyncio.create_task(reach())
     await asyncio.wait({reaching, running}, return_when=asyncio.FIRST_COMPLETED)

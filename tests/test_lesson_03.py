@@ -3,7 +3,10 @@
 import asyncio
 import gc
 import itertools
+import socket
 import ssl
+import struct
+import sys
 import warnings
 
 import httpx
@@ -140,3 +143,47 @@ async def test_a_moment_holds_a_request_until_it_is_let_go(server, context):
             assert (seen.connections, seen.requests) == (1, 0)
             go_on.set()
             assert (await task).status_code == 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="FIONREAD is not a Windows call")
+@pytest.mark.parametrize(("size", "lost"), [(100_000, False), (300_000, True)])
+async def test_of_a_body_that_has_arrived_one_read_of_the_socket_survives(
+    server, context, size, lost
+):
+    # A large receive buffer, so that the whole body stands in the client's socket.
+    options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)]
+    transport = httpx.AsyncHTTPTransport(verify=context, socket_options=options)
+    client = httpx.AsyncClient(transport=transport)
+    arrived = 0
+
+    async def all_has_arrived():
+        nonlocal arrived
+        [connection] = transport._pool.connections
+        sock = connection._connection._network_stream.get_extra_info("socket")
+        for _ in range(200):
+            arrived = _unread(sock)
+            if arrived > size:  # the head of the answer, too
+                break
+            await asyncio.sleep(0.01)
+
+    moment = Moment("http11.send_request_body.complete", hold=all_has_arrived)
+    async with client:
+        url = f"{server.url}/bytes?size={size}"
+        request = client.build_request("GET", url, extensions={"trace": moment})
+        response = await client.send(request, stream=True)
+    if arrived <= size:
+        await response.aclose()
+        pytest.skip("this system gives a socket no buffer of that size")
+    if lost:
+        with pytest.raises(httpx.ReadError):
+            await response.aread()
+    else:
+        assert len(await response.aread()) == size
+
+
+def _unread(sock):
+    """Return how many bytes have arrived in a socket and were not read."""
+    import fcntl
+    import termios
+
+    return struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)))[0]

@@ -45,3 +45,16 @@ async def test_who_hears_of_the_close_too_late_begins_again():
                 async with asyncio.timeout(2.5):
                     await get_as_server_closes(client, server, server.url + ANSWER, within=0)
     assert seen.connections == seen.requests == seen.responses > 1
+
+
+@pytest.mark.anyio
+async def test_the_clients_clock_starts_only_when_the_body_is_read():
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=1)
+    with LocalServer(timeout_keep_alive=60) as server, server.ledger.watch() as seen:
+        async with httpx.AsyncClient(verify=TLS, limits=limits) as client:
+            async with client.stream("GET", server.url + "/bytes?size=2") as response:
+                server.ledger.settle()
+                await asyncio.sleep(1.5)  # longer than the expiry
+                await response.aread()
+            await client.get(server.url + "/echo")
+    assert (seen.connections, seen.responses) == (1, 2)

@@ -226,8 +226,8 @@ EXERCISE = Exercise(
     ],
     right=[gathers_all_outcomes, takes_what_is_done_first],
     solution=solution,
-    why="Each call catches its own error, so none of the group's tasks raises, and the group "
-    "cancels nobody. What is caught is what the report is about; anything else ends the group, "
-    "which cancels the other calls and waits for them before the client is closed.",
+    why="Each call catches its own `httpx.HTTPError`, so none of the group's tasks raises it, and "
+    "the group cancels nobody. What is caught is what the report is about; anything else "
+    "ends the group, which cancels the other calls and waits for them before the client is closed.",
     check=check,
 )

@@ -267,7 +267,8 @@ EXERCISE = Exercise(
     right=[subtracts_a_round_trip, gives_the_limits_to_a_transport],
     solution=solution,
     why="The client gives the connection up while the server still holds it, so a request can "
-    "not meet the FIN of the server's time-out. The two other limits are httpx's defaults: "
+    "not meet the FIN of the server's time-out, if each body is read as it comes: the client's "
+    "clock starts only when it is read. The two other limits are httpx's defaults: "
     "`Limits(keepalive_expiry=...)` alone would leave them unlimited.",
     check=check,
 )

@@ -227,8 +227,8 @@ EXERCISE = Exercise(
     "makes each of them happen, in several ways.",
     starter=diagnose,
     hints=[
-        "Sort by the type first: ConnectError and ReadError each leave one cause. Their texts are "
-        "not the same in each client.",
+        "Sort by the type first: ConnectError and ReadError each leave one of the seven. Their "
+        "texts are not the same in each client.",
         "A RemoteProtocolError leaves three. One of them has a message of its own.",
         "Where the exceptions are the same, compare `seen.requests` with `seen.responses`: did the "
         "failed request arrive?",

@@ -30,7 +30,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 ROOT = Path(__file__).resolve().parent.parent
 OWN_THREADS = ("server-", "exercise-")
 LONG = {"test_lesson_11_repairs.py", "test_exercises.py"}
-SPREAD = {"test_run_twice.py"}  # files whose tests share nothing
+SPREAD = {"test_exercises.py", "test_run_twice.py"}  # files whose tests share nothing
 GRACE = 2.0  # seconds that a test's threads, sockets and tasks have to end after it
 
 

@@ -13,21 +13,15 @@ import pytest
 from fetch_exercise import compiled
 
 from course.exercises import find, ids
-from course.exercises.proving import examine_all
-from workbench.checking.proof import report_on
+from workbench.checking.proof import examine, report_on
 from workbench.checking.run import run_check
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
 
-@pytest.fixture(scope="module")
-def proofs():
-    return {proof.id: proof for proof in examine_all(ids())}
-
-
 @pytest.mark.parametrize("exercise_id", ids())
-def test_both_directions(proofs, exercise_id):
-    proof = proofs[exercise_id]
+def test_both_directions(exercise_id):
+    proof = examine(find(exercise_id), exercise_id)
     assert not proof.problems, "\n".join(proof.problems)
     assert (proof.starter, proof.solution) == ("not attempted", "correct")
     assert (proof.rejected, proof.accepted) == (proof.wrong, proof.right)

@@ -247,7 +247,8 @@ def _expect_the_responses(responses, urls):
     expect(
         all(response.is_closed for response in responses),
         "Responses whose body is read.",
-        happened="The body of a response is not read, and its client is closed: it is lost.",
+        happened="The body of a response is not read, and its client is closed: what had not been "
+        "taken from the socket is lost.",
     )
 
 

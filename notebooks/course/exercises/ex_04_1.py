@@ -168,8 +168,12 @@ async def _shares(client, server, link, pause):
         CONNECTS not in steps or late,
         "Requests that follow each other within the given time share one connection.",
         happened=f"The second of two requests, with {_seconds(pause)} between them, opened a "
-        "connection of its own: nothing is stale where nothing is kept, and every call pays for "
-        "connecting.",
+        "connection of its own: "
+        + (
+            "the client gave up one that was good for longer."
+            if pause
+            else "nothing is stale where nothing is kept, and every call pays for connecting."
+        ),
         seen=seen,
     )
 
@@ -228,8 +232,8 @@ def _advice(client, place):
     expiry = pool._keepalive_expiry
     if pool._retries:
         return "`retries=` repeats connecting, and connecting was not what failed."
-    if client.timeout != httpx.Timeout(5.0):
-        return "Nothing took too long, so a longer time limit changes nothing."
+    if client.timeout != httpx.Timeout(5.0) and expiry == httpx.Limits().keepalive_expiry:
+        return "Nothing took too long, so another time limit changes nothing."
     if expiry is None or expiry > place.server_timeout:
         return "The client keeps an idle connection for longer than the server does."
     if expiry == place.server_timeout:

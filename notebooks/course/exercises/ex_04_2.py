@@ -243,7 +243,9 @@ async def _gets_past_the_dead(attempt, server):
         return
     [(error, seen), *_] = broken.values()
     sent = seen.requests
-    if sent > 1:
+    if isinstance(error, TimeoutError):
+        words = f"After {sent} tries it had not ended within {PATIENCE:g} s."
+    elif sent > 1:
         words = f"`{error!r}` came out after {sent} tries: each met another dead connection."
     elif len(broken) == 2:
         words = f"`{error!r}` came out. No second try was made. No time limit had run out, either."

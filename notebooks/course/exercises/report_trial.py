@@ -129,7 +129,8 @@ def _expect_answer(url, trial):
     expect(
         responses[url].is_closed,
         "Responses whose body is read.",
-        happened="The body of a response is not read, and its client is closed: it is lost.",
+        happened="The body of a response is not read, and its client is closed: what had not been "
+        "taken from the socket is lost.",
     )
 
 

@@ -65,7 +65,9 @@ class Table:
 
     def html(self) -> str:
         """Return the table as HTML, all text escaped: messages may hold < and >."""
-        caption = f"<caption>{marked(self.caption)}</caption>\n" if self.caption else ""
+        # JupyterLab would centre it.
+        caption = f"<caption style='text-align: left'>{marked(self.caption)}</caption>\n"
+        caption = caption if self.caption else ""
         head = self._html_row("th", self.columns)
         rows = "\n".join(self._html_row("td", row) for row in self.rows)
         rows = rows or f'<tr><td colspan="{len(self.columns)}">{NOTHING}</td></tr>'

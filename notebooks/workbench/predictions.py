@@ -55,10 +55,8 @@ class Prediction:
         none of them or more than one is True: then the run came to something that the question
         did not foresee.
         """
-        if isinstance(held, str):  # the answer spelled, as in lessons of the first edition
-            held = {choice: choice == held for choice in {*self.choices, held}}
-        if set(held) != set(self.choices):
-            raise ValueError(f"compare takes each of {list(self.choices)}; it got {list(held)}")
+        if not isinstance(held, Mapping) or set(held) != set(self.choices):
+            raise ValueError(f"compare takes each of {list(self.choices)}; it got {held!r}")
         if not all(isinstance(value, bool) for value in held.values()):
             raise ValueError(f"whether a choice held is True or False; got {dict(held)}")
         true = [choice for choice in self.choices if held[choice]]

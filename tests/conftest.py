@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from kernel_ports import use_own_ports
 from xdist.scheduler import LoadScopeScheduling
 
 from server.local import LocalServer
@@ -21,6 +22,7 @@ from server.local import LocalServer
 # started by this process and inherit its environment.
 os.environ["WORKBENCH_PROGRESS"] = "0"  # a bar is drawn by the clock, so it never compares equal
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # everything here stays on loopback
+use_own_ports()
 
 # A shell starts what it runs in the background with interrupts ignored, and every process below
 # inherits that; several tests interrupt one.

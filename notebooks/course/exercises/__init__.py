@@ -8,12 +8,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 
-from workbench.checking.progress import TRIES, Progress
+from workbench.checking.progress import Progress
 from workbench.checking.record import Exercise
 from workbench.checking.run import run_check
 from workbench.message import Code, Message, Report
 
-__all__ = ["TRIES", "check", "find", "hint", "ids", "open_solutions", "solution"]
+__all__ = ["check", "find", "hint", "ids", "open_solutions", "solution"]
 
 _progress: dict[str, Progress] = {}
 

@@ -275,8 +275,8 @@ block raises. The exception itself must still come out.""",
     hints=[
         "What `__aenter__` returns is what `as client` names. Keep the client on `self` as well: "
         "`__aexit__` needs it.",
-        "`__aexit__` is called in every case; its three arguments are `None` when the block went "
-        "well. Closing is the same in both cases.",
+        "`__aexit__` is called however the block ends; its three arguments are `None` when the "
+        "block went well. Closing is the same in both cases.",
         "`client.aclose()` is `async def`, so it is awaited. Return nothing from `__aexit__`: "
         "something true would swallow the exception.",
     ],

@@ -1,15 +1,21 @@
 """What nbval's kernels inherit, and what it runs behind a notebook's cells.
 
-Here and not with the tests, so that it holds for a notebook alone: `pytest notebooks/00-….ipynb`.
+Here and not with the tests, so that it holds for notebooks alone: `pytest notebooks`.
 """
 
 import os
 
 import pytest
+from by_file import pytest_xdist_make_scheduler
 from instructions import LessonFile
+from kernel_ports import use_own_ports
 from nbval.plugin import IPyNbFile
 
+__all__ = ["pytest_xdist_make_scheduler"]  # a hook: pytest finds it here
+
 os.environ["WORKBENCH_PROGRESS"] = "0"  # a bar is drawn by the clock, so it never compares equal
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # everything here stays on loopback
+use_own_ports()
 
 
 @pytest.hookimpl(wrapper=True)

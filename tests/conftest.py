@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from by_file import pytest_xdist_make_scheduler
 from kernel_ports import use_own_ports
-from xdist.scheduler import LoadScopeScheduling
 
 from server.local import LocalServer
 
@@ -29,10 +29,11 @@ use_own_ports()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+__all__ = ["pytest_xdist_make_scheduler"]  # a hook: pytest finds it here
+
 ROOT = Path(__file__).resolve().parent.parent
 OWN_THREADS = ("server-", "exercise-")
 LONG = {"test_lesson_11_repairs.py", "test_exercises.py"}
-SPREAD = {"test_exercises.py", "test_run_twice.py"}  # files whose tests share nothing
 GRACE = 2.0  # seconds that a test's threads, sockets and tasks have to end after it
 
 
@@ -130,19 +131,6 @@ def pytest_collection_modifyitems(items):
     They wait most of their time, and meanwhile the others compute.
     """
     items.sort(key=lambda item: item.path.name not in LONG)
-
-
-def pytest_xdist_make_scheduler(config, log):
-    """Keep a file in one worker, as its fixtures are, but for those that are one item each."""
-    return ByFile(config, log)
-
-
-class ByFile(LoadScopeScheduling):
-    """A notebook's cells run in one kernel, a module's tests share its servers."""
-
-    def _split_scope(self, nodeid):
-        file = nodeid.partition("::")[0]
-        return nodeid if Path(file).name in SPREAD else file
 
 
 @pytest.hookimpl(tryfirst=True)

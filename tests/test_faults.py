@@ -70,6 +70,22 @@ FAILING = [
         "server",
         False,
     ),
+    (
+        "/interrupted/events",
+        httpx.RemoteProtocolError,
+        INCOMPLETE + "(incomplete chunked read)",
+        "server",
+        False,
+    ),
+    ("/interrupted/events?how=reset", httpx.ReadError, "", "server", True),
+    ("/interrupted/events?how=stall", httpx.ReadTimeout, "", "client", False),
+    (
+        "/interrupted/file",
+        httpx.RemoteProtocolError,
+        INCOMPLETE + "(received 4000 bytes, expected 10000)",
+        "server",
+        False,
+    ),
     ("/silence", httpx.ReadTimeout, "", "client", False),
     ("/headers-only", httpx.ReadTimeout, "", "client", False),
     ("/hold?gate=never", httpx.ReadTimeout, "", "client", False),
@@ -79,6 +95,7 @@ FAILING = [
     ("/flaky?how=reset&probability=1", httpx.ReadError, "", "server", True),
 ]
 ANSWERING = ["/connection-close", "/fail-first?n=0", "/flaky?probability=0", "/hold?gate=open"]
+ANSWERING += ["/interrupted/events?sent=10", "/interrupted/file?sent=10000"]
 
 
 @pytest.fixture

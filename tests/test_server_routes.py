@@ -18,6 +18,8 @@ CAPS = {
     "pieces": MAX_PIECES,
     "nth": MAX_PIECES,
     "n": MAX_PIECES,
+    "lines": 100_000,
+    "edited": MAX_PIECES,
     "code": 599,
     "probability": 1,
     "seed": 2**32 - 1,

@@ -1,6 +1,16 @@
 """The faults, one file per family, mounted by name below /faults."""
 
-from server.faults import close, flaky, headers_only, hold, malformed, reset, silence, truncated
+from server.faults import (
+    close,
+    flaky,
+    headers_only,
+    hold,
+    interrupted,
+    malformed,
+    reset,
+    silence,
+    truncated,
+)
 
 ROUTES = [
     *reset.ROUTES,
@@ -11,4 +21,5 @@ ROUTES = [
     *headers_only.ROUTES,
     *flaky.ROUTES,
     *hold.ROUTES,
+    *interrupted.ROUTES,
 ]

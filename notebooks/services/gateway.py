@@ -52,10 +52,23 @@ async def get_client(request: Request) -> httpx.AsyncClient:
 Client = Annotated[httpx.AsyncClient, Depends(get_client)]
 
 
+def asked_for(request: Request, client: httpx.AsyncClient) -> httpx.URL:
+    """Return the upstream's URL for the caller's path and query, as the caller wrote them.
+
+    Raw: Starlette's `path` is decoded, and a `?` or a `#` in it would end the upstream's path.
+    """
+    raw_path, query = request.scope["raw_path"], request.scope["query_string"]
+    _, slash, rest = raw_path.removeprefix(b"/").partition(b"/")  # what follows on the route
+    if not slash:
+        raise HTTPException(404, "the slash after the route's name must not be encoded")
+    target = client.base_url.raw_path + rest + (b"?" + query if query else b"")
+    return client.base_url.copy_with(raw_path=target)
+
+
 @routes.get("/answers/{path:path}")
-async def answers(path: str, request: Request, client: Client) -> Any:
+async def answers(request: Request, client: Client) -> Any:
     """Pass the upstream's JSON on; 404 where it says 404."""
-    response = await client.get("/" + path, params=request.url.query)
+    response = await client.get(asked_for(request, client))
     if response.status_code == 404:
         raise HTTPException(404, "the upstream has no such thing")
     response.raise_for_status()
@@ -65,9 +78,9 @@ async def answers(path: str, request: Request, client: Client) -> Any:
         raise HTTPException(502, "the upstream's answer is no JSON") from None
 
 
-async def opened(path: str, request: Request, client: Client) -> AsyncIterator[httpx.Response]:
+async def opened(request: Request, client: Client) -> AsyncIterator[httpx.Response]:
     """Hand out the upstream's response with its body still to come, and close it at the end."""
-    async with client.stream("GET", "/" + path, params=request.url.query) as response:
+    async with client.stream("GET", asked_for(request, client)) as response:
         yield response
 
 
@@ -100,5 +113,5 @@ async def request_failed(request: Request, error: httpx.HTTPError) -> JSONRespon
 
 
 async def no_such_url(request: Request, error: httpx.InvalidURL) -> JSONResponse:
-    """Say that the caller's path makes no URL: a control character may stand in it."""
+    """Say that the caller's path makes no URL of the upstream: it may be too long for one."""
     return JSONResponse({"error": type(error).__name__}, 400)

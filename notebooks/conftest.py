@@ -16,6 +16,7 @@ __all__ = ["pytest_xdist_make_scheduler"]  # a hook: pytest finds it here
 os.environ["WORKBENCH_PROGRESS"] = "0"  # a bar is drawn by the clock, so it never compares equal
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # everything here stays on loopback
 use_own_ports()
+os.environ["HTTPX_COURSE_DATA"] = ""  # no file: what a learner has done is not touched or shown
 
 
 @pytest.hookimpl(wrapper=True)

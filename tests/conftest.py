@@ -21,6 +21,7 @@ from server.local import LocalServer
 # Set for the process, not by a fixture: nbval's items use no fixtures, but their kernels are
 # started by this process and inherit its environment.
 os.environ["WORKBENCH_PROGRESS"] = "0"  # a bar is drawn by the clock, so it never compares equal
+os.environ["HTTPX_COURSE_DATA"] = ""  # no file: what a learner has done is not touched or shown
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # everything here stays on loopback
 use_own_ports()
 

@@ -82,8 +82,10 @@ def run(notebook, folder):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    # A progress bar is drawn by the clock, and everything here stays on loopback.
-    environment = {**os.environ, "WORKBENCH_PROGRESS": "0", "NO_PROXY": "*", "no_proxy": "*"}
+    # A progress bar is drawn by the clock, what was done before depends on who runs it, and
+    # everything here stays on loopback.
+    quiet = {"WORKBENCH_PROGRESS": "0", "HTTPX_COURSE_DATA": ""}
+    environment = {**os.environ, **quiet, "NO_PROXY": "*", "no_proxy": "*"}
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,

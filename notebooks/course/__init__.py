@@ -7,13 +7,16 @@ import workbench  # noqa: F401  # first of all: it keeps this process away from 
 from course.asking import hint, solution
 from course.claims import claims, verdict
 from course.exercises import check, open_solutions
+from course.progress_page import forget_progress, progress
 from course.verdict_page import verdict_page
 
 __all__ = [
     "check",
     "claims",
+    "forget_progress",
     "hint",
     "open_solutions",
+    "progress",
     "solution",
     "verdict",
     "verdict_page",

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 import ipywidgets
 from IPython.display import display
 
+from workbench import diary
+
 
 class Prediction:
     """A question with its choices: a radio group in a notebook, a list where there are no widgets.
@@ -30,6 +32,7 @@ class Prediction:
         if len(choices) < 2 or len(set(choices)) < len(choices):
             raise ValueError(f"choices must be two or more different ones; got {list(choices)}")
         self.question = question
+        self._noted = False  # the first choice that is compared counts
         self.choices = tuple(choices)
         self._buttons = ipywidgets.RadioButtons(
             options=self.choices,
@@ -64,7 +67,11 @@ class Prediction:
             raise ValueError(
                 f"exactly one choice must hold after the run; {len(true)} of them do: {dict(held)}"
             )
-        return Comparison(self.choice, true[0])
+        comparison = Comparison(self.choice, true[0])
+        if comparison.held is not None and not self._noted:
+            self._noted = True
+            diary.note(prediction=self.question, chose=self.choice, held=comparison.held)
+        return comparison
 
     def __repr__(self) -> str:
         return "\n".join([f"Predict: {self.question}", *(f"  ( ) {name}" for name in self.choices)])

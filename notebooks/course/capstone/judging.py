@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from course.capstone.help import progress
+from course.capstone.help import NAME, progress
 from course.capstone.judgement import Judgement
 from course.capstone.lines import lines_of
 from course.capstone.loading import Unusable
 from course.capstone.replay import replay
 from course.capstone.schedule import make_schedule
 from course.capstone.working_copy import ORIGINAL, is_untouched
+from workbench import diary
 
 SEED = 11
 REPLAYS = 3  # at most, where the machine stalled
@@ -31,6 +32,7 @@ async def judge(path: str | Path, seed: int = SEED) -> Judgement:
     judgement = await _judge(path, seed)
     if path != ORIGINAL.resolve():
         progress.note(judgement.outcome)
+        diary.note(exercise=NAME, outcome=judgement.outcome)
     return judgement
 
 

@@ -15,11 +15,11 @@ import platformdirs
 from jupyter_core.paths import jupyter_runtime_dir
 
 import services
+from workbench.diary import OWN_FOLDER
 from workbench.message import Message
 
 ORIGINAL = Path(services.__file__).with_name("storefront.py")
 NAME = "my_storefront.py"
-OWN_FOLDER = "httpx-async-course"
 
 
 def working_copy(folder: str | Path = ".") -> Path:

@@ -1,13 +1,15 @@
 """Exercises: `check("02-1", function)`, `hint("02-1")`, `solution("02-1")`.
 
-Each returns what its cell shows. How often an exercise was tried is kept in the kernel's process,
-so a restart of the kernel forgets it (`workbench.checking.progress`).
+Each returns what its cell shows. How often an exercise was tried, and so what `solution` says, is
+kept in the kernel's process, which a restart forgets (`workbench.checking.progress`). What came of
+each check is kept for longer, for `course.progress()` (`workbench.diary`).
 """
 
 import importlib
 import pkgutil
 from collections.abc import Callable
 
+from workbench import diary
 from workbench.checking.progress import Progress
 from workbench.checking.record import Exercise
 from workbench.checking.run import run_check
@@ -42,6 +44,8 @@ def check(exercise_id: str, answer: Callable) -> Report:
     exercise = find(exercise_id)
     report = run_check(exercise, answer)
     _progress_of(exercise_id).note(report.outcome)
+    if report.outcome != "not attempted":
+        diary.note(exercise=exercise_id, outcome=report.outcome)
     return report
 
 

@@ -15,8 +15,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from lesson import FOLDER, Lesson
+from lesson import FOLDER, Lesson, exercises_of
 from nbval.plugin import IPyNbFile
+
+from course.exercises import ids
 
 PACKAGES = ("course", "workbench", "course/capstone")
 SPAN = re.compile(r"(\w*)\s*`([^`\n]+)`")
@@ -136,15 +138,12 @@ def words(lesson):
     yield from lesson.markdown
     for where, output in lesson.outputs:
         yield where, output_text(output)
-    if lesson.is_deeper:
-        return
-    number = lesson.name[:2]
-    for path in sorted((FOLDER / "course" / "exercises").glob(f"ex_{number}_*.py")):
-        exercise = path.stem[3:].replace("_", "-")
+    for exercise in exercises_of(lesson.path, ids()):
+        path = FOLDER / "course" / "exercises" / f"ex_{exercise.replace('-', '_')}.py"
         # The course's own words, said of every exercise.
         yield path.name, f'`hint("{exercise}")` `solution("{exercise}")`'
         yield from ((path.name, text) for text in strings(path))
-    if number == "00":
+    if lesson.name.startswith("00"):
         yield "README.md", (FOLDER.parent / "README.md").read_text(encoding="utf-8")
 
 

@@ -33,6 +33,15 @@ def deeper():
     return sorted((FOLDER / "deeper").glob("[0-9]*.ipynb"))
 
 
+def exercises_of(path, ids):
+    """Those of the exercises' ids that the notebook at path has: "04-1" stands in lesson 04.
+
+    "04-http2-1" stands in deeper/04-http2.ipynb.
+    """
+    owner = path.stem if path.parent.name == "deeper" else path.name[:2]
+    return [exercise_id for exercise_id in ids if exercise_id.rpartition("-")[0] == owner]
+
+
 @dataclass
 class Lesson:
     """A notebook's file and the text in it."""

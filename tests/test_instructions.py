@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from instructions import Instruction, instructions, run, run_again, told
 from jupyter_client.manager import start_new_kernel
-from lesson import Lesson, deeper, main_paths
+from lesson import Lesson, deeper, exercises_of, main_paths
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course.exercises import ids
@@ -27,10 +27,10 @@ def test_instructions_can_be_followed_as_they_stand(path):
     instructions(Lesson.read(path))
 
 
-@pytest.mark.parametrize("path", main_paths(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*main_paths(), *deeper()], ids=lambda path: path.stem)
 def test_hint_and_solution_of_each_exercise_are_among_them(path):
     found = {call.source for call in instructions(Lesson.read(path))}
-    own = [exercise for exercise in ids() if exercise[:2] == path.name[:2]]
+    own = exercises_of(path, ids())
     assert {f'{call}("{exercise}")' for exercise in own for call in ("hint", "solution")} <= found
 
 

@@ -1,7 +1,8 @@
 """What an exercise is made of, and what its check has at hand.
 
 One file per exercise, `ex_LL_N.py` for exercise "LL-N", defines `EXERCISE = Exercise(...)`; it is
-found by its name. `ex_00_1.py` is a short one to start from. `python -m course.exercises`
+found by its name. An exercise of a notebook that goes deeper is called after it: "04-http2-1" of
+`deeper/04-http2.ipynb`. `ex_00_1.py` is a short one to start from. `python -m course.exercises`
 proves that it holds in both directions.
 """
 
@@ -64,7 +65,7 @@ class WrongAnswer:
 class Exercise:
     """An exercise, complete.
 
-    id: "LL-N": lesson and number; the file is `ex_LL_N.py`.
+    id: "LL-N": lesson and number; the file is `ex_LL_N.py`. Or "LL-what-N", for what goes deeper.
     title: a few words.
     task: what to do, in Markdown, for the lesson's cell.
     starter: the function (or class) as the learner gets it. Its kind and parameters are what the

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from server.ledger import Ledger, clock
+from server.ledger import clock
 from server.local import LocalServer
 
 _numbers = itertools.count(1)
@@ -87,21 +87,18 @@ async def get_as_server_closes(
     Returns the second response. Raises what httpx raises for either request, and `TimeoutError` if
     the server has not closed the connection within 10 s.
     """
-    ledger = server.ledger
-    # What the client raises keeps this frame, and a server that is referred to does not stop.
-    del server
     while True:
         response = await client.get(url)
-        if await _closed_ago(ledger, response.json()["connection"]) < within:
+        if await _closed_ago(server, response.json()["connection"]) < within:
             return await client.get(url)
 
 
-async def _closed_ago(ledger: Ledger, connection: int) -> float:
+async def _closed_ago(server: LocalServer, connection: int) -> float:
     """Wait until the server has closed this connection; return how many seconds ago that was."""
     async with asyncio.timeout(10):
         while True:
-            for event in reversed(ledger.events):
+            for event in reversed(server.ledger.events):
                 if event.kind == "closed" and event.connection == connection:
-                    ledger.settle()  # the FIN has left the server's socket
+                    server.ledger.settle()  # the FIN has left the server's socket
                     return clock() - event.time
             await asyncio.sleep(POLL)

@@ -5,12 +5,16 @@
     tally.plot()                # the picture
     assert tally.failed == 0
 
-An exception is data here: it is kept, counted and shown, and the next trial runs.
+An exception is data here: it is kept, counted and shown, and the next trial runs. What its
+traceback would keep alive is let go once all trials have ended.
 """
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 from workbench.outcomes import Outcome, outcome_label
@@ -62,7 +66,9 @@ async def run_trials(
         except BaseExceptionGroup as errors:
             # What ended the run (outcomes never get here), without the group's wrapping.
             raise errors.exceptions[0] from None
-    return Tally([_outcome(task, label) for task in tasks])
+    tally = Tally([_outcome(task, label) for task in tasks])
+    _clear_frames(tally.exceptions)
+    return tally
 
 
 async def side_by_side(
@@ -133,3 +139,33 @@ def _outcome(task: asyncio.Task, label: Callable[[Any], str]) -> Outcome:
     if not isinstance(name, str):
         raise TypeError(f"label must return a str; for {result!r} it returned {name!r}")
     return Outcome(name, result, failed)
+
+
+def _clear_frames(errors: Iterable[BaseException]) -> None:
+    """Clear the local variables in the tracebacks of exceptions, and of those they came from.
+
+    They would keep clients, connections and servers alive for as long as the tally; the lines that
+    a traceback names stay. A function that is still awaiting is left alone: a task that raised an
+    exception and handed it on may run on, and before Python 3.13 `frame.clear()` would end it.
+    """
+    awaiting = set(_awaiting_frames())
+    left, seen = list(errors), set()
+    while left:
+        error = left.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame not in awaiting:
+                with suppress(RuntimeError):  # it runs: the one that called `run_trials`, say
+                    frame.clear()
+        left += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
+
+
+def _awaiting_frames() -> Iterator[FrameType]:
+    """Give the frame of each coroutine that a task of the running loop is in."""
+    for task in asyncio.all_tasks():
+        coroutine = task.get_coro()
+        while inspect.iscoroutine(coroutine) and coroutine.cr_frame is not None:
+            yield coroutine.cr_frame
+            coroutine = coroutine.cr_await

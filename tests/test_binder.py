@@ -41,6 +41,7 @@ def export(git, tmp_path_factory):
 @pytest.fixture(scope="module")
 def dockerfile(export):
     """The Dockerfile that repo2docker renders for the export, line by line."""
+    pytest.importorskip("repo2docker", reason="needs tests/requirements.txt")
     done = subprocess.run([*RENDER, str(export)], capture_output=True, encoding="utf-8")
     assert done.returncode == 0, f"repo2docker cannot render this tree:\n{done.stderr}"
     assert "Building conda environment for python=3.12" in done.stderr

@@ -80,6 +80,13 @@ async def test_the_file_is_edited_between_two_requests(client):
     assert rest.status_code == 206
 
 
+async def test_the_first_requests_break_off(client):
+    query = "/file?broken=1&key=broken"
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.get(query)
+    assert len((await client.get(query)).content) == 10_000
+
+
 async def test_a_stall_has_an_end(client, monkeypatch):
     monkeypatch.setattr(interrupted, "MAX_SECONDS", 0.05)
     with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):

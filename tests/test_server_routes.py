@@ -19,6 +19,7 @@ CAPS = {
     "nth": MAX_PIECES,
     "n": MAX_PIECES,
     "lines": 100_000,
+    "broken": MAX_PIECES,
     "edited": MAX_PIECES,
     "code": 599,
     "probability": 1,

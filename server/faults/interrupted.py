@@ -89,6 +89,9 @@ class File(Params):
     sent: int = Field(4000, ge=1, le=1_000_000, description="bytes of one answer until it stops")
     how: Literal["close", "reset", "stall"] = Field("close", description="in which way it stops")
     ranges: Literal["bytes", "none"] = Field("bytes", description="whether it takes a Range")
+    broken: int = Field(
+        MAX_PIECES, ge=0, le=MAX_PIECES, description="how many requests of a key break off"
+    )
     edited: int = Field(
         0, ge=0, le=MAX_PIECES, description="the request from which on it is another file, or 0"
     )
@@ -114,7 +117,9 @@ async def file(request: Request, params: File) -> Response:
 
     async def body() -> AsyncIterator[bytes]:
         yield rest[: params.sent]
-        if len(rest) > params.sent:
+        if k > params.broken:
+            yield rest[params.sent :]
+        elif len(rest) > params.sent:
             await stop(connection, params.how)
 
     return StreamingResponse(body(), status, headers, media_type="text/plain")

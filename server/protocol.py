@@ -106,7 +106,8 @@ class LedgerProtocol(H11Protocol):
         super().data_received(data)
         # uvicorn stops reading at 64 kB of a body, until the application asks for it. Once all of
         # the request is here it must read on, or it would not notice a client that leaves.
-        arrived = self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
+        paused = self.flow.read_paused
+        arrived = paused and self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
         if arrived and not self.conn.trailing_data[0]:
             self.flow.resume_reading()
 

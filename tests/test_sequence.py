@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -105,7 +104,7 @@ async def test_an_answer_does_not_leave_after_the_client_has_it(server):
     """A busy server may write its ledger later than it sends."""
     waterfall = await two_requests(server, delay=0)
     late = [
-        replace(event, time=event.time + 5) if event.kind == "response" else event
+        event._replace(time=event.time + 5) if event.kind == "response" else event
         for event in waterfall.events
     ]
     waterfall.seen = SimpleNamespace(events=late)

@@ -271,7 +271,7 @@ def _requests(seen):
 
 
 EXERCISE = Exercise(
-    id="streams-1",
+    id="09-streams-that-break-1",
     title="Go on where it broke",
     task="`download` appends blindly. Repair it: the file whole, each byte once, all of one "
     "version; what has come is not asked for again where the server lets you go on; six requests "

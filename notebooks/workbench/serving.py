@@ -7,7 +7,7 @@ service.errors      # what the application raised, and nobody in it caught
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,22 +50,34 @@ async def serve(
     Raises as `LocalServer.start` and `LocalServer.stop` do.
     """
     errors: list[Exception] = []
+    server = LocalServer(noting(app, lambda scope, error: errors.append(error)))
+    async with (
+        running(server),
+        httpx.AsyncClient(
+            base_url=server.url, headers=headers, timeout=timeout, verify=_CONTEXT
+        ) as caller,
+    ):
+        yield Service(server.url, caller, server.ledger, errors)
 
-    async def noting(scope, receive, send) -> None:
+
+@asynccontextmanager
+async def running(server: LocalServer) -> AsyncIterator[None]:
+    """Start a server, and stop it at the end of the block, while this event loop goes on."""
+    await asyncio.to_thread(server.start)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+def noting(app: Any, note: Callable[[Mapping[str, Any], Exception], None]) -> Any:
+    """Return an ASGI application that calls `note(scope, error)` for each that `app` raises."""
+
+    async def noted(scope, receive, send) -> None:
         try:
             await app(scope, receive, send)
         except Exception as error:
-            errors.append(error)
+            note(scope, error)
             raise
 
-    server = LocalServer(noting)
-    # In threads, so that several services may start and stop at the same time: a stop takes uvicorn
-    # two tenths of a second.
-    await asyncio.to_thread(server.start)
-    try:
-        async with httpx.AsyncClient(
-            base_url=server.url, headers=headers, timeout=timeout, verify=_CONTEXT
-        ) as caller:
-            yield Service(server.url, caller, server.ledger, errors)
-    finally:
-        await asyncio.to_thread(server.stop)
+    return noted

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import time
 import traceback
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from course.capstone.schedule import Schedule
 from course.capstone.upstream import create_upstream
 from server.ledger import Ledger
 from server.local import LocalServer
+from workbench.serving import noting, running
 
 CLOSING = 1.0  # seconds that the FINs of a service that has stopped may take
 TICK = 0.02  # seconds
@@ -31,18 +33,18 @@ async def replay(path: Path, schedule: Schedule) -> Observed:
     Raises `Unusable` for a file without a service that starts.
     """
     observed = Observed()
-    app = noting = None
+    app = noted = None
     upstream = LocalServer(create_upstream(schedule.script), timeout_keep_alive=60)
     try:
-        async with _stalls_noted(observed), _running(upstream):
+        async with _stalls_noted(observed), running(upstream):
             with loaded(path, upstream.url) as app:
-                noting = _noting(app, path, observed.raised)
-                await _both_starts(path, noting, upstream, schedule, observed)
+                noted = noting(app, functools.partial(_note, path, observed.raised))
+                await _both_starts(path, noted, upstream, schedule, observed)
     finally:
         with warnings.catch_warnings():
             # Python warns of the sockets that a service forgets; the judge has counted them.
             warnings.simplefilter("ignore", ResourceWarning)
-            app = noting = None
+            app = noted = None
             gc.collect()
     return observed
 
@@ -72,16 +74,6 @@ async def _left_open(ledger: Ledger) -> int:
     with contextlib.suppress(TimeoutError):
         await asyncio.to_thread(ledger.wait_until_closed, CLOSING)
     return ledger.open_connections
-
-
-@contextlib.asynccontextmanager
-async def _running(server: LocalServer) -> AsyncIterator[None]:
-    # In threads, so that the event loop, and the clock of its stalls, go on.
-    await asyncio.to_thread(server.start)
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(server.stop)
 
 
 @contextlib.asynccontextmanager
@@ -122,18 +114,9 @@ async def _stalls_noted(observed: Observed) -> AsyncIterator[None]:
         ticking.cancel()
 
 
-def _noting(app: Any, path: Path, raised: dict[str, str]) -> Any:
-    """Return `app`, wrapped so that an exception that comes out of it is noted, with its line."""
-
-    async def noting(scope, receive, send) -> None:
-        try:
-            await app(scope, receive, send)
-        except Exception as error:
-            if scope["type"] == "http":
-                raised[scope["path"]] = _described(error, path)
-            raise
-
-    return noting
+def _note(path: Path, raised: dict[str, str], scope: Mapping[str, Any], error: Exception) -> None:
+    if scope["type"] == "http":
+        raised[scope["path"]] = _described(error, path)
 
 
 def _described(error: BaseException, path: Path) -> str:

@@ -2,6 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import platformdirs
 import pytest
@@ -94,6 +98,59 @@ def test_a_temporary_folder_comes_last(readonly, data, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(readonly))
     with pytest.raises(OSError, match=r"no folder for my_storefront\.py can be written to"):
         working_copy(readonly)
+
+
+@pytest.fixture
+def run_unprivileged():
+    """Run Python code in a process that may not write where it is, and return what it prints.
+
+    Root may write anywhere, so its process is nobody's.
+    """
+    with tempfile.TemporaryDirectory() as top:
+        home, course = Path(top, "home"), Path(top, "course")
+        for folder in (home, course):
+            folder.mkdir()
+        user = {}
+        if os.geteuid() == 0:
+            import pwd  # not on Windows
+
+            nobody = pwd.getpwnam("nobody")
+            user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(home, nobody.pw_uid, nobody.pw_gid)
+        Path(top).chmod(0o755)
+        course.chmod(0o555)
+        own = {"HOME": str(home), "XDG_DATA_HOME": "", "JUPYTER_RUNTIME_DIR": str(home)}
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **own}
+
+        def run(code):
+            return subprocess.run(
+                [sys.executable, "-c", code],
+                **user,
+                cwd=course,
+                env=env,
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
+            )
+
+        yield run
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no unprivileged `nobody`")
+def test_in_a_hubs_shared_folder_it_lies_in_the_users_own(run_unprivileged):
+    if run_unprivileged("import course").returncode:
+        pytest.skip("this course is installed where another user may not read it")
+    done = run_unprivileged(
+        "from course.capstone import how_to_open, working_copy\n"
+        "path = working_copy(); path.write_text('mine'); print(working_copy().read_text())\n"
+        "print(path, how_to_open(path), sep='\\n')"
+    )
+    assert not done.returncode, done.stderr
+    text, path, title, *_ = done.stdout.splitlines()
+    assert text == "mine"
+    assert path.endswith(f"{OWN_FOLDER}/{NAME}")
+    assert "/home/" in path
+    assert title.endswith("since this notebook's folder cannot be written to")
 
 
 @pytest.mark.anyio

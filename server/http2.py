@@ -35,9 +35,13 @@ SETTLE_TURNS = 12
 
 @dataclass(frozen=True)
 class Stream:
-    """One request: its stream's `id` (1, 3, 5, ... on each connection), its method and path."""
+    """One request: its stream's `id`, its method and path.
+
+    On each connection the ids are 1, 3, 5, ...; `nth` counts the requests from 1.
+    """
 
     id: int
+    nth: int
     method: str
     path: str
 
@@ -45,7 +49,7 @@ class Stream:
 class Connection:
     """One connection, as a rule may handle it. Belongs to the server's thread.
 
-    `number` counts the server's connections from 1; `streams` are its requests so far, in order.
+    `number` counts the server's connections from 1; `streams` are the requests that are all here.
     """
 
     def __init__(self, number: int, protocol: "_Protocol") -> None:
@@ -58,12 +62,11 @@ class Connection:
     def answer(self, stream: Stream, status: int = 200, body: bytes = b"{}") -> None:
         """Answer a request. A body of more than 65,535 bytes does not fit the first window."""
         h2_connection = self._protocol.h2
-        nth = self.streams.index(stream) + 1
         h2_connection.send_headers(
             stream.id, [(":status", str(status)), ("content-type", "application/json")]
         )
         h2_connection.send_data(stream.id, body, end_stream=True)
-        about = {"connection": self.number, "nth": nth, "path": stream.path}
+        about = {"connection": self.number, "nth": stream.nth, "path": stream.path}
         self._protocol.ledger.write("response", status=status, **about)
 
     def refuse(self, stream: Stream) -> None:
@@ -162,6 +165,7 @@ class _Protocol(asyncio.Protocol):
         self.ledger = ledger
         self.protocols = protocols
         self.requests: dict[int, Stream] = {}  # whose end has not arrived yet
+        self.received = 0
         self.client_sent_eof = False
         self.was_reset = False
         self.goaway_after: int | None = None
@@ -200,14 +204,15 @@ class _Protocol(asyncio.Protocol):
     def on_request(self, event: h2.events.RequestReceived) -> None:
         headers = dict(event.headers)
         path, _, query = headers[":path"].partition("?")
-        stream = Stream(event.stream_id, headers[":method"], path)
+        self.received += 1
+        stream = Stream(event.stream_id, self.received, headers[":method"], path)
         self.requests[stream.id] = stream
-        self.connection.streams.append(stream)
-        about = {"connection": self.connection.number, "nth": len(self.connection.streams)}
+        about = {"connection": self.connection.number, "nth": stream.nth}
         self.ledger.write("request", method=stream.method, path=path, query=query, **about)
 
     def on_end(self, stream: Stream) -> None:
         left_out = self.goaway_after is not None and stream.id > self.goaway_after
+        self.connection.streams.append(stream)
         if not left_out and not self.transport.is_closing():
             self.rule(self.connection, stream)
 

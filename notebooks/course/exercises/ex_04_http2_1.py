@@ -1,0 +1,313 @@
+"""Send an order again where the HTTP/2 server has said that it did not process it."""
+
+import asyncio
+import re
+from functools import partial
+
+import h2.errors
+import h2.events
+import httpx
+
+from server.http2 import Http2Server
+from workbench.checking.record import Exercise, WrongAnswer, expect
+
+PLACES = 5  # streams that the server allows at once
+PATIENCE = 3.0  # seconds for the calls of one trial
+
+
+async def order(client, url, tries):
+    """POST to the url, `tries` times at most, and never a second time what may be processed."""
+    ...
+
+
+def not_processed(error, stream_id):
+    [event] = error.__cause__.args
+    if isinstance(event, h2.events.ConnectionTerminated):
+        return stream_id > event.last_stream_id
+    refused = h2.errors.ErrorCodes.REFUSED_STREAM
+    return isinstance(event, h2.events.StreamReset) and event.error_code == refused
+
+
+async def solution(client, url, tries):
+    streams = []
+
+    async def trace(name, info):
+        if name == "http2.send_request_headers.started":
+            streams.append(info["stream_id"])
+
+    for _ in range(tries - 1):
+        try:
+            return await client.post(url, extensions={"trace": trace})
+        except httpx.RemoteProtocolError as error:
+            if not not_processed(error, streams[-1]):
+                raise
+    return await client.post(url)
+
+
+async def reads_the_message(client, url, tries):
+    stream = 0
+
+    async def trace(name, info):
+        nonlocal stream
+        if name.startswith("http2.send_request_headers"):
+            stream = info.get("stream_id", stream)
+
+    while True:
+        tries -= 1
+        try:
+            request = client.build_request("POST", url, extensions={"trace": trace})
+            return await client.send(request)
+        except httpx.RemoteProtocolError as error:
+            goaway = re.search(r"last_stream_id:(\d+)", str(error))
+            above = goaway and stream > int(goaway[1])
+            if tries < 1 or not (above or "error_code:7" in str(error)):
+                raise
+
+
+async def sends_once(client, url, tries):
+    return await client.post(url)
+
+
+async def repeats_everything(client, url, tries):
+    for _ in range(tries - 1):
+        try:
+            return await client.post(url)
+        except httpx.TransportError:
+            await asyncio.sleep(0)
+    return await client.post(url)
+
+
+async def repeats_each_goaway(client, url, tries):
+    for _ in range(tries - 1):
+        try:
+            return await client.post(url)
+        except httpx.RemoteProtocolError as error:
+            if "ConnectionTerminated" not in str(error) and "error_code:7" not in str(error):
+                raise
+    return await client.post(url)
+
+
+async def knows_stream_zero_only(client, url, tries):
+    for _ in range(tries - 1):
+        try:
+            return await client.post(url)
+        except httpx.RemoteProtocolError as error:
+            if "last_stream_id:0," not in str(error) and "error_code:7" not in str(error):
+                raise
+    return await client.post(url)
+
+
+async def knows_goaway_only(client, url, tries):
+    streams = []
+
+    async def trace(name, info):
+        if name == "http2.send_request_headers.started":
+            streams.append(info["stream_id"])
+
+    for _ in range(tries - 1):
+        try:
+            return await client.post(url, extensions={"trace": trace})
+        except httpx.RemoteProtocolError as error:
+            event = error.__cause__.args[0]
+            if streams[-1] <= getattr(event, "last_stream_id", streams[-1]):
+                raise
+    return await client.post(url)
+
+
+async def never_gives_up(client, url, tries):
+    streams = []
+
+    async def trace(name, info):
+        if name == "http2.send_request_headers.started":
+            streams.append(info["stream_id"])
+
+    while True:
+        try:
+            return await client.post(url, extensions={"trace": trace})
+        except httpx.RemoteProtocolError as error:
+            if not not_processed(error, streams[-1]):
+                raise
+
+
+async def hides_the_exception(client, url, tries):
+    try:
+        return await solution(client, url, tries)
+    except httpx.RemoteProtocolError:
+        return None
+
+
+async def repeats_a_503(client, url, tries):
+    for _ in range(tries - 1):
+        response = await solution(client, url, tries)
+        if response.status_code < 500:
+            return response
+    return await solution(client, url, tries)
+
+
+async def makes_a_client_of_its_own(client, url, tries):
+    async with httpx.AsyncClient(http1=False, http2=True, verify=False) as own:
+        return await solution(own, url, tries)
+
+
+def refuse_all(connection):
+    for stream in connection.streams:
+        connection.refuse(stream)
+
+
+# What the first connection of a trial does when PLACES requests are there, by their path.
+ENDS = {
+    "/none-processed": lambda connection: connection.goaway(),
+    "/two-processed": lambda connection: connection.goaway(connection.streams[1]),
+    "/five-processed": lambda connection: connection.goaway(connection.streams[4]),
+    "/refused": refuse_all,
+    "/closed": lambda connection: connection.close(),
+}
+
+
+def _serve():
+    first = {}  # path -> the number of its first connection
+
+    def rule(connection, stream):
+        if stream.path in ("/busy", "/well"):
+            connection.answer(stream, 503 if stream.path == "/busy" else 200)
+            return
+        if stream.path == "/never":
+            connection.refuse(stream)
+            return
+        of_the_first = first.setdefault(stream.path, connection.number) == connection.number
+        if not of_the_first or stream.nth > PLACES:
+            connection.answer(stream)
+        elif len(connection.streams) == PLACES:
+            ENDS[stream.path](connection)
+
+    return Http2Server(rule, max_streams=PLACES)
+
+
+async def check(attempt, server):
+    await _uses_the_client(attempt, server)
+    asked = partial(_trial, attempt, server)
+    await asked("/closed", 5, again=0, failed=5, what="The connection was closed without a word")
+    await asked("/none-processed", 5, again=5, failed=0, what="The last stream was 0: none was")
+    await asked("/two-processed", 5, again=3, failed=2, what="Two streams may be processed")
+    await asked("/refused", 5, again=5, failed=0, what="Each stream was refused")
+    await asked("/five-processed", 10, again=5, failed=5, what="Five were never sent")
+    await _gives_up(attempt, server)
+
+
+async def _calls(attempt, server, path, count, tries):
+    """Return what came of so many calls at once on one client, and what the server saw."""
+    async with httpx.AsyncClient(http1=False, http2=True, verify=False, timeout=20) as client:
+        with server.ledger.watch() as seen:
+            async with asyncio.timeout(PATIENCE):
+                came = await asyncio.gather(
+                    *(attempt(client, server.url + path, tries) for _ in range(count)),
+                    return_exceptions=True,
+                )
+    attempt.require_request(seen)
+    for outcome in came:
+        if isinstance(outcome, Exception) and not isinstance(outcome, httpx.RemoteProtocolError):
+            raise outcome
+        expect(
+            isinstance(outcome, httpx.Response | httpx.RemoteProtocolError),
+            "A response, or the exception that was raised for it.",
+            happened=f"Nothing was raised, and `{outcome!r}` was returned, as if it were one.",
+            seen=seen,
+        )
+    return came, seen
+
+
+async def _uses_the_client(attempt, server):
+    for path, status in (("/well", 200), ("/busy", 503)):
+        [came], seen = await _calls(attempt, server, path, 1, tries=3)
+        expect(
+            isinstance(came, httpx.Response) and came.status_code == status and seen.requests == 1,
+            "What is answered is returned as it is, also a 503.",
+            happened=f"`{came!r}` came of {seen.requests} requests.",
+            seen=seen,
+        )
+    [came, *_], seen = await _calls(attempt, server, "/well", 5, tries=1)
+    expect(
+        seen.connections == 1,
+        "The requests go out on the client that was passed in.",
+        happened=f"Five calls opened {seen.connections} connections.",
+        seen=seen,
+    )
+
+
+async def _trial(attempt, server, path, count, *, again, failed, what):
+    """So many calls: how many requests came again, how many exceptions came out."""
+    came, seen = await _calls(attempt, server, path, count, tries=3)
+    errors = [outcome for outcome in came if isinstance(outcome, Exception)]
+    repeated = seen.requests - min(count, PLACES)
+    expect(
+        repeated <= again,
+        "What may be processed is not sent a second time.",
+        happened=f"{what}, and of {count} orders {repeated} were sent again or anew, where "
+        f"{again} may be.",
+        seen=seen,
+    )
+    expect(
+        len(errors) >= failed,
+        "What is not known to be unprocessed fails with the exception that was raised.",
+        happened=f"{what}, and {len(errors)} exceptions came out, where {failed} should.",
+        seen=seen,
+    )
+    expect(
+        len(errors) == failed,
+        "What the server did not process is sent again.",
+        happened=f"{what}, and {len(errors)} of {count} orders failed: `{errors[-1:]!r}`.",
+        seen=seen,
+    )
+
+
+async def _gives_up(attempt, server):
+    for tries in (1, 2, 3):
+        try:
+            [came], seen = await _calls(attempt, server, "/never", 1, tries)
+        except TimeoutError:
+            came, seen = None, attempt.seen
+        expect(
+            isinstance(came, httpx.RemoteProtocolError) and seen.requests == tries,
+            f"With tries={tries} an order is sent {tries} times at most, and then fails.",
+            happened=f"It was refused each time, and there was no end within {PATIENCE:g} s."
+            if came is None
+            else f"It was refused each time, and sent {seen.requests} times.",
+            seen=seen,
+        )
+
+
+EXERCISE = Exercise(
+    id="04-http2-1",
+    title="Send again what was not processed",
+    task="`order(client, url, tries)` sends a POST and returns the response, whatever its status. "
+    "Where it fails, and the server has said that it did not process this stream (a GOAWAY with a "
+    "last stream below it, or REFUSED_STREAM), it is sent again, `tries` times in all. Otherwise "
+    "the exception comes out.",
+    starter=order,
+    hints=[
+        "Which of the notebook's functions decides from an exception and a stream's number? It is "
+        "all you need to know about HTTP/2.",
+        'A list and a coroutine `trace(name, info)`, given as `extensions={"trace": trace}`, note '
+        "the number of each stream that was tried. The last one is the one that failed.",
+        "The loop of exercise 04-2: `range(tries - 1)` with the `try` in it, and one more request "
+        "behind it, whose exception comes out by itself.",
+    ],
+    wrong=[
+        WrongAnswer(sends_once, "none was, and 5 of 5 orders failed"),
+        WrongAnswer(repeats_everything, "The connection was closed without a word, and of 5"),
+        WrongAnswer(repeats_each_goaway, "Two streams may be processed, and of 5 orders"),
+        WrongAnswer(knows_stream_zero_only, "Five were never sent, and 10 of 10 orders failed"),
+        WrongAnswer(knows_goaway_only, "Each stream was refused, and 5 of 5"),
+        WrongAnswer(never_gives_up, "no end within"),
+        WrongAnswer(hides_the_exception, "`None` was returned, as if"),
+        WrongAnswer(repeats_a_503, "came of 3 requests"),
+        WrongAnswer(makes_a_client_of_its_own, "Five calls opened 5 connections"),
+    ],
+    right=[reads_the_message],
+    solution=solution,
+    why="A GOAWAY promises that no stream above its last one was or will be processed, and "
+    "REFUSED_STREAM promises it for one stream (RFC 9113, 6.8 and 8.7). A FIN, an RST or a stream "
+    "below the last one promises nothing, so a POST is not sent again.",
+    check=check,
+    serve=_serve,
+)

@@ -31,6 +31,7 @@ _HOMES = {
     "ecdf_plot": "distribution",
     "get_as_server_closes": "moments",
     "held_connection": "moments",
+    "no_descriptor_left": "descriptors",
     "predict": "predictions",
     "protocol_table": "protocols",
     "quantile": "distribution",

@@ -1,0 +1,253 @@
+"""A log line that tells what an exception was, and where it comes from."""
+
+import asyncio
+import socket
+import ssl
+import sys
+from contextlib import AsyncExitStack
+from unittest import mock
+
+import httpx
+
+from server.wire import refused
+from workbench.checking.record import Exercise, WrongAnswer, expect
+from workbench.descriptors import no_descriptor_left
+
+GATE = "closing"
+
+
+def log_line(error):
+    """Return one line, a str, that tells what an exception was.
+
+    It names the exception's type and has its text. It names the type of its root, too: what it
+    comes from in the end, also where a traceback would hide that. Of an exception group it has all
+    this for each of its members.
+    """
+    return str(error)
+
+
+def solution(error):
+    """Return one line, a str, that tells what an exception was.
+
+    It names the exception's type and has its text. It names the type of its root, too: what it
+    comes from in the end, also where a traceback would hide that. Of an exception group it has all
+    this for each of its members.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(map(solution, error.exceptions))
+    root = error
+    while before := root.__cause__ or root.__context__:
+        root = before
+    line = repr(error)
+    return line if root is error else f"{line} from {root!r}"
+
+
+def the_repr(error):
+    return repr(error)
+
+
+def only_causes(error):
+    root = error
+    while root.__cause__:
+        root = root.__cause__
+    return f"{error!r} from {root!r}"
+
+
+def only_contexts(error):
+    root = error
+    while root.__context__ and not root.__suppress_context__:
+        root = root.__context__
+    return f"{error!r} from {root!r}"
+
+
+def only_the_root(error):
+    while before := error.__cause__ or error.__context__:
+        error = before
+    return repr(error)
+
+
+def only_types(error):
+    root = error
+    while before := root.__cause__ or root.__context__:
+        root = before
+    return f"{type(error).__name__} from {type(root).__name__}"
+
+
+def of_httpx_only(error):
+    if not isinstance(error, httpx.HTTPError):
+        return str(error)
+    root = error
+    while before := root.__cause__ or root.__context__:
+        root = before
+    return f"{error!r} from {root!r}"
+
+
+def the_group_as_one(error):
+    root = error
+    while before := root.__cause__ or root.__context__:
+        root = before
+    return f"{error!r} from {root!r}"
+
+
+def many_lines(error):
+    root = error
+    while before := root.__cause__ or root.__context__:
+        root = before
+    members = getattr(error, "exceptions", ())
+    return "\n".join([f"{error!r} from {root!r}", *map(many_lines, members)])
+
+
+def nothing(error):
+    print(repr(error))
+
+
+def by_text(error):
+    if isinstance(error, ExceptionGroup):
+        return " | ".join(by_text(member) for member in error.exceptions)
+    chain = [error]
+    while chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(chain[-1].__cause__ or chain[-1].__context__)
+    return " <- ".join(f"{type(one).__module__}.{type(one).__name__}: {one}" for one in chain)
+
+
+def group_first(error):
+    def root(one):
+        before = one.__cause__ or one.__context__
+        return root(before) if before else one
+
+    def line(one):
+        return f"{type(one).__qualname__}({str(one)!r}, root={type(root(one)).__qualname__})"
+
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else []
+    return ", ".join([line(error), *map(group_first, members)])
+
+
+class WrapperError(Exception):
+    """What a library of one's own raises for a failed call."""
+
+
+async def check(attempt, server):
+    for error in await _provoke(server):
+        line = attempt(error)
+        expect(
+            isinstance(line, str),
+            "A line, a `str`.",
+            happened=f"An object of type `{type(line).__name__}` was returned.",
+        )
+        for member in getattr(error, "exceptions", [error]):
+            _require(line, member, error)
+        expect(
+            len(line.strip().splitlines()) == 1,
+            "One line for each exception.",
+            happened=f"For `{error!r}` it has a line break in it.",
+        )
+
+
+def _require(line, error, given):
+    about = f"`{given!r}`" if given is error else f"a group in which `{error!r}` is"
+    for said in (type(error).__name__, str(error)):
+        expect(
+            said in line,
+            f"The type and the text of the exception, `{said}` among them.",
+            happened=f"The line for {about} was `{line}`.",
+        )
+    root = type(_root(error)).__name__
+    whose = "The type of the root" if given is error else "The type of each member's root"
+    expect(
+        root in line,
+        f"{whose}. For `{error!r}` that is `{root}`.",
+        happened=f"The line for {about} was `{line}`.",
+    )
+
+
+def _root(error):
+    before = error.__cause__ or error.__context__
+    return _root(before) if before else error
+
+
+async def _provoke(server):
+    """Return failures of real calls, with chains of different lengths, and a group of two."""
+    context = ssl.create_default_context()
+    async with AsyncExitStack() as stack:
+        port = stack.enter_context(refused())
+        client = await stack.enter_async_context(httpx.AsyncClient(verify=context))
+        leaving = await stack.enter_async_context(httpx.AsyncClient(verify=context))
+        gone = httpx.AsyncClient(verify=context)
+        await gone.aclose()
+        failures = [
+            await _fail(client.get(port.url)),
+            await _fail(client.get(server.url + "/faults/close")),
+            await _fail(gone.get(server.url + "/echo")),
+            await _fail(client.get(server.url + "/faults/silence", timeout=0.2)),
+            await _fail(client.get(server.url + "/faults/reset")),
+            await _fail(_get_from_closing(leaving, server)),
+            await _fail(_wrapped(client, port.url)),
+        ]
+        unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        with mock.patch("socket.getaddrinfo", side_effect=unknown):
+            failures.append(await _fail(client.get("http://prices.example/")))
+        if sys.platform != "win32":
+            with no_descriptor_left():
+                failures.append(await _fail(client.get(server.url + "/echo")))
+        failures.append(await _fail(_group(client, server.url + "/faults/reset", port.url)))
+    return failures
+
+
+async def _fail(call):
+    [failed] = await asyncio.gather(call, return_exceptions=True)
+    if isinstance(failed, Exception):
+        return failed
+    raise RuntimeError(f"a call that was to fail gave {failed!r}")
+
+
+async def _get_from_closing(client, server):
+    call = asyncio.create_task(client.get(f"{server.url}/faults/hold?gate={GATE}"))
+    await server.gates.reached(GATE)
+    await client.aclose()
+    return await call
+
+
+async def _wrapped(client, url):
+    try:
+        return await client.get(url)
+    except httpx.HTTPError as error:
+        raise WrapperError("no price") from error
+
+
+async def _group(client, *urls):
+    # As a TaskGroup does, but with every member: a group cancels the others at the first failure.
+    failed = await asyncio.gather(*(client.get(url) for url in urls), return_exceptions=True)
+    raise ExceptionGroup("unhandled errors in a TaskGroup", failed)
+
+
+EXERCISE = Exercise(
+    id="12-1",
+    title="A line for the log",
+    task="`log_line(error)` makes the lines of your log. As it is, whoever is on call cannot tell "
+    "a refused connection from a process that has too many files open, and a time-out is an empty "
+    "line. Repair it: type, text and root, for each member of a group.",
+    starter=log_line,
+    hints=[
+        "`str(error)` has the text, and many of httpx's errors have none. What has type and text?",
+        "The root: from each exception go on to the one that it comes from, until there is none. "
+        "There are two attributes for that, `__cause__` and `__context__`.",
+        "`raise ... from None` hides a context from the traceback. It is still in `__context__`.",
+        "A group holds its members in `exceptions`. Each has a root of its own.",
+    ],
+    wrong=[
+        WrongAnswer(the_repr, "was `ConnectError('All connection attempts failed')`."),
+        WrongAnswer(only_causes, "from ConnectError(OSError"),
+        WrongAnswer(only_contexts, "from ConnectError('All"),
+        WrongAnswer(only_the_root, "was `ConnectionRefusedError"),
+        WrongAnswer(only_types, "was `ConnectError from"),
+        WrongAnswer(of_httpx_only, "`RuntimeError` among them"),
+        WrongAnswer(the_group_as_one, "each member's root"),
+        WrongAnswer(many_lines, "has a line break"),
+        WrongAnswer(nothing, "of type `NoneType`"),
+    ],
+    solution=solution,
+    why="With type, text and root the line can be diagnosed: several causes share a type and a "
+    "text, and the root, which httpcore hides from tracebacks, tells them apart.",
+    check=check,
+    right=(by_text, group_first),
+)

@@ -1,0 +1,276 @@
+"""Which failures prove that the server has not received the request."""
+
+import asyncio
+import io
+import ssl
+from contextlib import AsyncExitStack
+
+import httpx
+
+from course.guide import diagnose
+from server.wire import SilentListener, refused
+from workbench.checking.record import Exercise, WrongAnswer, expect
+from workbench.moments import held_connection
+
+BEFORE_SENDING = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+REFUSALS = ("client has been closed", "Attempted to send an sync request")
+
+
+def surely_not_sent(error):
+    """Return True if the exception proves that the server has not received the request, or False.
+
+    error: what a call of an AsyncClient ended with, or what was raised while its answer was used.
+    An exception of which nothing is known proves nothing.
+    """
+    return not isinstance(error, httpx.ReadTimeout)
+
+
+def solution(error):
+    """Return True if the exception proves that the server has not received the request, or False.
+
+    error: what a call of an AsyncClient ended with, or what was raised while its answer was used.
+    An exception of which nothing is known proves nothing.
+    """
+    not_sent = (
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.PoolTimeout,
+        httpx.UnsupportedProtocol,
+    )
+    if isinstance(error, not_sent):
+        return True
+    refusals = ("client has been closed", "Attempted to send an sync request")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in refusals)
+
+
+def by_connect_errors(error):
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+
+
+def without_the_clients_refusals(error):
+    return isinstance(error, BEFORE_SENDING)
+
+
+def every_timeout_but_read(error):
+    return isinstance(error, (*BEFORE_SENDING, httpx.WriteTimeout)) or (
+        isinstance(error, RuntimeError) and "loop" not in str(error)
+    )
+
+
+def every_runtime_error(error):
+    return isinstance(error, (*BEFORE_SENDING, RuntimeError))
+
+
+def no_text(error):
+    return not str(error)
+
+
+def not_read_or_write(error):
+    sent = httpx.ReadError | httpx.ReadTimeout | httpx.WriteTimeout | httpx.RemoteProtocolError
+    return not isinstance(error, sent)
+
+
+def disconnected_is_stale(error):
+    return solution(error) or "Server disconnected" in str(error)
+
+
+def always(error):
+    return True
+
+
+def nothing(error):
+    print(repr(error))
+
+
+def with_the_guide(error):
+    rows = diagnose(error).rows
+    known = bool(rows) and all(row.received is False for row in rows)
+    return known or isinstance(error, httpx.UnsupportedProtocol)
+
+
+def by_match(error):
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout():
+            return True
+        case httpx.UnsupportedProtocol():
+            return True
+        case RuntimeError(args=[str(text)]):
+            return text.startswith(("Cannot send a request", "Attempted to send"))
+    return False
+
+
+async def check(attempt, server):
+    for error, expected, why in await _provoke(server):
+        answer = attempt(error)
+        expect(
+            answer is not None,
+            f"{expected} for `{error!r}`.",
+            happened="It returned None, as a function does that reaches no `return`.",
+        )
+        expect(
+            bool(answer) == expected,
+            f"{expected} for `{error!r}`.",
+            happened=f"Your function said {answer!r}. {why}",
+        )
+
+
+async def _provoke(server):
+    """Return failures of real calls, whether each proves that nothing was sent, and why."""
+    context = ssl.create_default_context()
+    async with AsyncExitStack() as stack:
+        port, silent = stack.enter_context(refused()), stack.enter_context(SilentListener())
+        client = await stack.enter_async_context(httpx.AsyncClient(verify=context))
+        one = httpx.Limits(max_connections=1)
+        narrow = await stack.enter_async_context(httpx.AsyncClient(verify=context, limits=one))
+        gone = httpx.AsyncClient(verify=context)
+        await gone.aclose()
+        echo, silence = server.url + "/echo", server.url + "/faults/silence"
+        upload = httpx.Timeout(30, write=0.3)
+        await stack.enter_async_context(held_connection(narrow, server))
+        calls = (
+            (client.get(port.url), True, "Nobody listens there, so nobody can have received it."),
+            (
+                client.get(
+                    silent.url.replace("http:", "https:"), timeout=httpx.Timeout(30, connect=0.3)
+                ),
+                True,
+                "There was no connection to send it on.",
+            ),
+            (
+                narrow.get(echo, timeout=httpx.Timeout(30, pool=0.1)),
+                True,
+                "It never got a connection out of the pool.",
+            ),
+            (
+                gone.get(echo),
+                True,
+                "A closed client refuses the call before it does anything.",
+            ),
+            (
+                client.post(echo, content=io.BytesIO(b"a report")),
+                True,
+                "The client refuses such a body before it connects.",
+            ),
+            (client.get("stock/17"), True, "A URL without a host leads to nobody."),
+            (
+                client.get(silence, timeout=httpx.Timeout(30, read=0.3)),
+                False,
+                "The ledger shows the request: the server had it, and was silent.",
+            ),
+            (
+                client.get(server.url + "/faults/reset"),
+                False,
+                "The ledger shows the request: it arrived before the reset.",
+            ),
+            (
+                client.get(server.url + "/faults/close"),
+                False,
+                "The ledger shows the request. This text has two causes, and only one of them is "
+                "the stale connection, on which nothing arrives.",
+            ),
+            (
+                client.get(server.url + "/faults/truncated?sent=10&missing=90"),
+                False,
+                "A part of the answer came, so the request did arrive.",
+            ),
+            (
+                client.post(
+                    server.url + "/delay?seconds=1", content=bytes(20_000_000), timeout=upload
+                ),
+                False,
+                "The ledger shows the request: a part of the upload was sent.",
+            ),
+            (
+                asyncio.wait_for(client.get(silence), 0.3),
+                False,
+                "The ledger shows the request: your own deadline struck while it was carried out.",
+            ),
+            (
+                _in_a_later_loop(echo),
+                False,
+                "The ledger shows the request: on a connection of a closed loop sending works, and "
+                "only reading fails.",
+            ),
+            (
+                _read_too_late(client, server.url + "/bytes?size=1000000"),
+                False,
+                "It was answered. What failed is reading the answer.",
+            ),
+            (_status(client, server.url + "/status?code=503"), False, "It was answered, with 503."),
+            (
+                _parse(client, server.url + "/bytes?size=10"),
+                False,
+                "It was answered. What failed is parsing the answer.",
+            ),
+        )
+        failed = await asyncio.gather(*(call for call, _, _ in calls), return_exceptions=True)
+    for error in failed:
+        if not isinstance(error, Exception):
+            raise RuntimeError(f"a call that was to fail gave {error!r}")
+    return [(error, *case[1:]) for error, case in zip(failed, calls, strict=True)]
+
+
+async def _in_a_later_loop(url):
+    client = httpx.AsyncClient()
+
+    async def get():
+        return await client.get(url)
+
+    await asyncio.to_thread(asyncio.run, get())
+    return await asyncio.to_thread(asyncio.run, get())
+
+
+async def _read_too_late(client, url):
+    async with client.stream("GET", url) as response:
+        pass
+    return await response.aread()
+
+
+async def _status(client, url):
+    response = await client.get(url)
+    return response.raise_for_status()
+
+
+async def _parse(client, url):
+    response = await client.get(url)
+    return response.json()
+
+
+EXERCISE = Exercise(
+    id="12-2",
+    title="Surely not sent",
+    task="`surely_not_sent(error)` is asked before a call is made again. Repair it: True only for "
+    "an exception that proves that the server has not received the request. The client follows no "
+    "redirects.",
+    starter=surely_not_sent,
+    hints=[
+        "What is raised before there is a connection? Each stage has its exceptions: the pool, "
+        "connecting, and the client's own refusals.",
+        "An exception that is none of httpx's may come from the call, too: `RuntimeError`. Not "
+        "each of them was raised before sending: see lesson 06.",
+        "List what proves it, and answer False for all else.",
+        "The refusals are told by their texts: the client has been closed, and a sync body.",
+    ],
+    wrong=[
+        WrongAnswer(by_connect_errors, "never got a connection out of the pool"),
+        WrongAnswer(without_the_clients_refusals, "A closed client refuses"),
+        WrongAnswer(every_timeout_but_read, "a part of the upload was sent"),
+        WrongAnswer(every_runtime_error, "only reading fails"),
+        WrongAnswer(no_text, "Nobody listens there"),
+        WrongAnswer(not_read_or_write, "your own deadline struck"),
+        WrongAnswer(disconnected_is_stale, "only one of them"),
+        WrongAnswer(always, "was silent"),
+        WrongAnswer(nothing, "that reaches no `return`"),
+    ],
+    solution=solution,
+    why="A list of what proves it is short: no connection, no place in the pool, and what the "
+    "client itself refuses. For all else the server may have received the "
+    "request, or nobody knows.",
+    check=check,
+    right=(with_the_guide, by_match),
+)

@@ -1,0 +1,123 @@
+"""A connection, and no whole answer on it."""
+
+from course.guide.rows import Face, Row
+
+STALE = "04-stale-connections.ipynb"
+WIRE = "deeper/04-what-the-wire-can-do.ipynb"
+RESET = r"\[(?:Errno (?:54|104)|WinError 10054)\] .*"
+THEIR_LOG = "does the other side's log, if it notes requests when they arrive, have this one?"
+IF_IDEMPOTENT = "Send it again only if it is idempotent."
+
+FACES = (
+    Face(
+        ("httpx.RemoteProtocolError",),
+        r"Server disconnected without sending a response\.",
+        THEIR_LOG,
+        (
+            Row(
+                "stale",
+                "no; it came after a pause",
+                "The server closed the idle connection; its FIN was still on the way.",
+                "`keepalive_expiry` below the server's, by more than a round trip. "
+                + IF_IDEMPOTENT,
+                False,
+                (STALE,),
+            ),
+            Row(
+                "hung up",
+                "yes",
+                "The server hung up on it: a crash, a restart, a worker killed.",
+                IF_IDEMPOTENT,
+                True,
+                (STALE, WIRE),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.RemoteProtocolError",),
+        r"peer closed connection without sending complete message body .*",
+        "who died in the middle of the answer, the server or a proxy before it?",
+        (
+            Row(
+                "cut short",
+                "",
+                "The connection ended inside the body. A part of it has arrived.",
+                IF_IDEMPOTENT + " What was streamed must be resumed or thrown away.",
+                True,
+                (WIRE,),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.ReadError",),
+        rf"|{RESET}|\[Errno 9\] .*",
+        "what is the root? And does the other side's log have the request?",
+        (
+            Row(
+                "reset",
+                "`ConnectionResetError`; it has",
+                "An RST: the server's process died, or somebody cut the connection.",
+                IF_IDEMPOTENT,
+                True,
+                (STALE, WIRE),
+                chain=("ConnectionResetError",),
+            ),
+            Row(
+                "hop reset",
+                "`ConnectionResetError`; it has not, and it came after a pause",
+                "A NAT or a load balancer forgot the idle connection.",
+                "`keepalive_expiry` below the shortest clock on the way. " + IF_IDEMPOTENT,
+                False,
+                (STALE, "deeper/04-a-hop-that-forgets.ipynb"),
+                chain=("ConnectionResetError",),
+            ),
+            Row(
+                "own close",
+                "`ClosedResourceError` in the chain; it has",
+                "Your own code closed the client under the request.",
+                "Await every call inside the client's block.",
+                True,
+                ("03-closed-too-early.ipynb",),
+                chain=("ClosedResourceError",),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.ReadTimeout",),
+        r"|timed out|The read operation timed out",
+        THEIR_LOG,
+        (
+            Row(
+                "silent",
+                "yes",
+                "The server is slow or stuck: no byte came for as long as `read`.",
+                IF_IDEMPOTENT + " Later, and with bounds.",
+                True,
+                ("10-timeouts.ipynb", "deeper/10-which-values.ipynb"),
+            ),
+            Row(
+                "hop dropped",
+                "no; it came after a pause",
+                "A hop forgot the idle connection and drops what comes.",
+                "`keepalive_expiry` below the shortest clock on the way, or TCP keep-alive.",
+                False,
+                (STALE, "deeper/04-a-hop-that-forgets.ipynb"),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.WriteTimeout",),
+        r"|timed out|The write operation timed out",
+        "why does the peer not read?",
+        (
+            Row(
+                "not reading",
+                "",
+                "The peer takes no more of the upload. A part of it has arrived.",
+                IF_IDEMPOTENT + " Smaller uploads, a longer `write`.",
+                True,
+                ("10-timeouts.ipynb",),
+            ),
+        ),
+    ),
+)

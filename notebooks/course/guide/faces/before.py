@@ -1,0 +1,116 @@
+"""Mistakes in the calling code: nothing is sent, or the answer has come."""
+
+from course.guide.rows import Face, Read, Row
+
+STREAM_ENDED = (
+    r"Attempted to read or stream content, but the stream has been closed\."
+    r"|Attempted to access streaming response content, without having called `read\(\)`\."
+)
+ATTRIBUTES = "status_code|headers|text|content|json|raise_for_status|is_success|url|read|aread"
+
+FACES = (
+    Face(
+        ("TypeError", "AttributeError"),
+        r"'coroutine' object does not support the asynchronous context manager protocol.*"
+        rf"|'coroutine' object has no attribute '(?:{ATTRIBUTES})'.*",
+        "which call made the coroutine, one of the client's?",
+        (
+            Row(
+                "no await",
+                "yes",
+                "The `await` is missing: calling an `async def` sends nothing.",
+                "`response = await client.get(url)`; for a stream `async with client.stream(...)`.",
+                False,
+                ("01-the-symptom.ipynb",),
+                read=Read(
+                    "01-the-symptom.ipynb",
+                    "TypeError: 'coroutine' object does not support the asynchronous context "
+                    "manager protocol",
+                    ("0 connections opened, 0 requests",),
+                ),
+            ),
+        ),
+        through=False,
+    ),
+    Face(
+        ("RuntimeError",),
+        r"Cannot send a request, as the client has been closed\.",
+        "which block or handler closed the client, and which task still calls?",
+        (
+            Row(
+                "client closed",
+                "",
+                "The client was closed before this call: its block has ended, or the shutdown ran.",
+                "Await every call inside the block; close last at shutdown.",
+                False,
+                ("03-closed-too-early.ipynb",),
+            ),
+        ),
+    ),
+    Face(
+        ("RuntimeError",),
+        r"Cannot open a client instance more than once\."
+        r"|Cannot reopen a client instance, once it has been closed\.",
+        "who else enters this client?",
+        (
+            Row(
+                "opened twice",
+                "",
+                "`async with client:` a second time: a client has one life.",
+                "One owner enters it; all others are handed it. A new run makes a new client.",
+                None,
+                ("deeper/08-what-if-opening-fails.ipynb",),
+            ),
+        ),
+    ),
+    Face(
+        ("RuntimeError",),
+        r"Attempted to send an sync request with an AsyncClient instance\.",
+        "what is the body?",
+        (
+            Row(
+                "sync body",
+                "",
+                "The body is an open file or a plain iterator: an `AsyncClient` would block on it.",
+                "Give `content=` bytes or an async generator.",
+                False,
+                ("deeper/04-what-the-wire-can-do.ipynb",),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.StreamClosed", "httpx.ResponseNotRead"),
+        STREAM_ENDED,
+        "who reads the body after its `stream()` block?",
+        (
+            Row(
+                "stream ended",
+                "",
+                "A streamed body is read after its block, often by a `StreamingResponse`.",
+                "Read it inside; let whoever passes it on hold the block.",
+                True,
+                ("deeper/03-streams-and-sizes.ipynb", "09-fix-3-fastapi-dependency.ipynb"),
+            ),
+        ),
+    ),
+    Face(
+        ("ValueError",),
+        r"httpx\.Timeout must either include a default, or set all four parameters explicitly\.",
+        "which of the four limits are named?",
+        (
+            Row(
+                "timeout spelled",
+                "",
+                "`httpx.Timeout(connect=5.0, read=30.0)` leaves two limits unsaid.",
+                "`httpx.Timeout(30.0, connect=5.0)`.",
+                None,
+                ("10-timeouts.ipynb",),
+                read=Read(
+                    "10-timeouts.ipynb",
+                    "ValueError('httpx.Timeout must either include a default, or set all four "
+                    "parameters explicitly.')",
+                ),
+            ),
+        ),
+    ),
+)

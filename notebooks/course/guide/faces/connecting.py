@@ -1,0 +1,129 @@
+"""No connection to the server: the name, TCP, TLS."""
+
+from course.guide.rows import Face, Read, Row
+
+WIRE = "deeper/04-what-the-wire-can-do.ipynb"
+REFUSED = r"\[(?:Errno (?:61|111)|WinError 10061)\] .*"
+# getaddrinfo's numbers: Linux (glibc), macOS, Windows.
+NO_NAME = r"\[Errno (?:-[2345]|8|1100[1-4])\] .*"
+NO_TLS = (
+    r"\[SSL: (?:WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST)\] .*|\[SSL\] record layer.*"
+)
+THE_ROOT = (
+    "what is the root, at the end of `__cause__` and `__context__`? The traceback does not show it."
+)
+
+FACES = (
+    Face(
+        ("httpx.ConnectError",),
+        rf"All connection attempts failed|{REFUSED}|\[Errno 24\] .*",
+        THE_ROOT,
+        (
+            Row(
+                "refused",
+                "`ConnectionRefusedError`, and the address is the server's",
+                "Nobody listens there, or a firewall refuses.",
+                "Was not sent: try later. Check host and port.",
+                False,
+                (WIRE,),
+                chain=("ConnectionRefusedError",),
+            ),
+            Row(
+                "dead proxy",
+                "`ConnectionRefusedError`, and the address is a proxy's",
+                "A proxy of the environment (`HTTP_PROXY` ...) catches the call, 127.0.0.1 too.",
+                "`NO_PROXY`, or `trust_env=False`.",
+                False,
+                ("00-start-here.ipynb",),
+                chain=("ConnectionRefusedError",),
+            ),
+            Row(
+                "descriptors",
+                "`OSError` 24, too many open files",
+                "Your own process has no file descriptor left.",
+                "Find what leaks (clients never closed?), or raise the limit.",
+                False,
+                (WIRE, "07-fix-1-client-per-call.ipynb"),
+                chain=("OSError 24",),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.ConnectError",),
+        NO_NAME,
+        "does the name resolve on this machine, now?",
+        (
+            Row(
+                "no such name",
+                "",
+                "DNS: the root is `gaierror`. No such name, or no answer.",
+                "A wrong name: correct it. No answer: was not sent, try later.",
+                False,
+                (WIRE,),
+                chain=("gaierror",),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.ConnectError",),
+        NO_TLS,
+        "does that port speak TLS?",
+        (
+            Row(
+                "no TLS there",
+                "no",
+                "`https://` to a port of plain HTTP, or a proxy that is none.",
+                "Correct the address.",
+                False,
+                (WIRE,),
+                chain=("SSLError",),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.ConnectTimeout",),
+        r"|timed out|.*The handshake operation timed out.*",
+        "did the server accept the connection, and was your own event loop free?",
+        (
+            Row(
+                "queue full",
+                "not accepted",
+                "The server is too busy to accept, or packets are lost.",
+                "Was not sent: try later.",
+                False,
+                (WIRE,),
+            ),
+            Row(
+                "loop blocked",
+                "accepted; something on your loop computed for as long as the limit",
+                "Your own process was late, not the network.",
+                "What computes goes off the loop: `asyncio.to_thread`, a process.",
+                False,
+                ("10-timeouts.ipynb",),
+            ),
+            Row(
+                "handshake",
+                "accepted; `SSLWantReadError` is in the chain, or the text says handshake",
+                "The peer does not answer the TLS handshake. `connect` bounds it anew.",
+                "Ask whoever runs it. Was not sent.",
+                False,
+                ("10-timeouts.ipynb",),
+                chain=("SSLWantReadError",),
+                around=r"handshake operation timed out",
+            ),
+            Row(
+                "fan-out connecting",
+                "accepted; hundreds of calls began in one `gather`",
+                "The pool's bookkeeping kept your loop busy.",
+                "A semaphore in front, no larger than the pool.",
+                False,
+                ("05-the-pool-runs-dry.ipynb",),
+                read=Read(
+                    "05-the-pool-runs-dry.ipynb",
+                    "ConnectTimeout('')",
+                    ("50 connections opened, 0 requests",),
+                ),
+            ),
+        ),
+    ),
+)

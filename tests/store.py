@@ -30,10 +30,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SANITIZING = ROOT / "tests" / "nbval_sanitize.cfg"
 CELL_TIMEOUT = 60  # seconds, as for nbval in pyproject.toml
 WIDGET = "application/vnd.jupyter.widget-view+json"  # names a model by a random id
+NAMED = "text/markdown"  # a picture's PNG once more, with a name for a screen reader
 NOT_COMPARED = (
     # As in nbval's IPyNbFile: what may differ between a stored and a new output.
     *("metadata", "traceback", "prompt_number", "output_type", "name", "execution_count"),
-    *(WIDGET, "image/png", "image/jpeg"),
+    *(WIDGET, "image/png", "image/jpeg", NAMED),
 )
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -110,6 +111,7 @@ def lasting(outputs):
             output.traceback = [without_machine_paths(line) for line in output.traceback]
         else:
             output.data.pop(WIDGET, None)
+            output.data.pop(NAMED, None)
             if not output.data:
                 continue
         kept.append(output)

@@ -26,6 +26,12 @@ def test_a_notebook_gets_the_image_and_the_words():
     assert metadata["image/png"]["alt"] == "What it shows, in words."
 
 
+def test_jupyterlab_gets_the_image_with_a_name():
+    data = picture(text='Fewer than "3" < 4')._repr_mimebundle_()[0]
+    assert f'src="data:image/png;base64,{data["image/png"]}"' in data["text/markdown"]
+    assert 'alt="Fewer than &quot;3&quot; &lt; 4"' in data["text/markdown"]
+
+
 def test_a_cell_shows_the_image_and_below_it_the_words_as_html(monkeypatch):
     shown = []
     monkeypatch.setattr("workbench.figures.display", lambda data, **_: shown.append(data))

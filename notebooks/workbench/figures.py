@@ -74,10 +74,11 @@ def set_title(figure: Figure, title: str) -> None:
 class Picture:
     """A figure, and the same in words.
 
-    As the last line of a cell it shows the image, and below it the words, folded up, as HTML:
-    JupyterLab 4.6, nbconvert 7.17 and GitHub give an image no alternative text, so only there does
-    a screen reader, or whoever cannot see the image, find them. The image's own output keeps the
-    words too (`alt` in its metadata, `text/plain` beside it), for what reads those, and for tests.
+    As the last line of a cell it shows the image, and below it the words, folded up, as HTML, for
+    whoever cannot see the image or read it. JupyterLab 4.6 and nbconvert 7.17 give a PNG no
+    alternative text, whatever its metadata say. So its output has a `text/markdown` as well, which
+    both of them prefer: the same image, with the words as its name for a screen reader. A stored
+    output is without it (`tests/store.py`), and without a name.
 
     `figure` is a `matplotlib.figure.Figure` made within `house_style()`. One made directly, not
     through `pyplot`, is neither shown twice by a notebook nor kept alive by pyplot's list.
@@ -110,8 +111,10 @@ class Picture:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         width, height = (round(inches * SHOWN_PER_INCH) for inches in self.figure.get_size_inches())
-        data = {
-            "image/png": base64.b64encode(self.png()).decode("ascii"),
-            "text/plain": self.text,
-        }
+        png = base64.b64encode(self.png()).decode("ascii")
+        named = (
+            f'<img src="data:image/png;base64,{png}" alt="{html.escape(self.text)}"'
+            f' width="{width}" height="{height}">'
+        )
+        data = {"image/png": png, "text/markdown": named, "text/plain": self.text}
         return data, {"image/png": {"width": width, "height": height, "alt": self.text}}

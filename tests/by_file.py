@@ -20,5 +20,7 @@ class ByFile(LoadScopeScheduling):
     """A notebook's cells run in one kernel, a module's tests share its servers."""
 
     def _split_scope(self, nodeid):
-        file = nodeid.partition("::")[0]
+        file, _, test = nodeid.partition("::")
+        if "tests/browser/" in file:  # a lesson is opened once for its tests: "[01-….ipynb:…]"
+            return f"{file} {test.partition('[')[2].partition(':')[0]}"
         return nodeid if Path(file).name in SPREAD else file

@@ -1,19 +1,24 @@
-"""The settings that the course brings for JupyterLab: they arrive, and JupyterLab knows them."""
+"""The settings that the course brings for JupyterLab: they arrive, and Jupyter knows them."""
 
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from jupyter_server.services.contents.manager import ContentsManager
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = json.loads((ROOT / "notebooks/workbench/jupyterlab.json").read_text(encoding="utf-8"))
+WORKBENCH = ROOT / "notebooks/workbench"
+SETTINGS = json.loads((WORKBENCH / "jupyterlab.json").read_text(encoding="utf-8"))
+LISTING = json.loads((WORKBENCH / "jupyter_server.json").read_text(encoding="utf-8"))
 SCHEMAS = Path(sys.prefix, "share/jupyter/lab/schemas")
 
 
 def test_they_are_installed_with_the_course():
     installed = Path(sys.prefix, "etc/jupyter/labconfig/default_setting_overrides.json")
     assert json.loads(installed.read_text(encoding="utf-8")) == SETTINGS
+    installed = Path(sys.prefix, "etc/jupyter/jupyter_server_config.json")
+    assert json.loads(installed.read_text(encoding="utf-8")) == LISTING
 
 
 @pytest.mark.parametrize("plugin", SETTINGS)
@@ -24,3 +29,10 @@ def test_jupyterlab_has_each_setting(plugin):
         known = schema["properties"][setting]
         # News has no type of its own, but a list of words.
         assert type(value) is type(known["default"]), setting
+
+
+def test_what_is_hidden_comes_to_what_jupyter_hides_by_itself():
+    [(owner, settings)] = LISTING.items()
+    [(name, hidden)] = settings.items()
+    assert owner == ContentsManager.__name__
+    assert set(getattr(ContentsManager(), name)) < set(hidden)

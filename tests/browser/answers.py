@@ -7,6 +7,11 @@ import types
 from workbench.checking.record import Exercise
 
 
+def of_its_own(answer) -> bool:
+    """Whether an answer needs nothing of its exercise's file but what a lesson can import."""
+    return not any(line.startswith("from course.exercises") for line in imports(answer))
+
+
 def typed(exercise: Exercise, answer, given: str) -> str:
     """Return the source of a lesson's cell with an answer in the place of what is to be written.
 

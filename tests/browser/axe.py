@@ -1,14 +1,18 @@
-"""axe-core, the checker of accessibility, on what a notebook shows: fetched by npm, run in the page.
+"""axe-core, a checker of accessibility, on what a notebook shows: npm fetches it, the page runs it.
 
 JupyterLab's own faults are none of the lessons': its toolbars, editors and prompts are left out.
 """
+
+from __future__ import annotations  # playwright is named in annotations only
 
 import shutil
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Page
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 AXE = "axe-core@4.14"
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook"
@@ -16,15 +20,13 @@ CONTENT = [
     f"{SHOWN} .jp-MarkdownCell .jp-RenderedHTMLCommon",
     f"{SHOWN} .jp-OutputArea-output",
 ]
-OPTIONS = {"resultTypes": ["violations"]}
-RUN = """async ([include, exclude, options]) => {
+RUN = """async ([include, exclude]) => {
     const present = include.filter(selector => document.querySelector(selector));
-    const { violations } = await axe.run({ include: present, exclude }, options);
-    return violations.flatMap(({ id, nodes }) => nodes.map(node => [id, node.html, node.any.concat(node.all, node.none).map(c => c.message).join('; ')]));
+    const found = await axe.run({ include: present, exclude }, { resultTypes: ['violations'] });
+    return found.violations.flatMap(({ id, help, nodes }) => nodes.map(
+        node => [id, help, node.html.slice(0, 200)]));
 }"""
-EXCLUDED = [
-    ".jp-InternalAnchorLink",
-]
+EXCLUDED = [".jp-InternalAnchorLink"]  # the sign that JupyterLab puts behind each heading
 
 
 def fetched(folder: Path) -> str:
@@ -41,8 +43,8 @@ def fetched(folder: Path) -> str:
 
 
 def violations(page: Page) -> list[list[str]]:
-    """Return (rule, element, what is wrong) for each fault in the content of the notebook in front.
+    """Return (rule, in words, element) for each fault in the content of the notebook in front.
 
     The page has axe already: `page.evaluate(fetched(folder))`.
     """
-    return page.evaluate(RUN, [CONTENT, EXCLUDED, OPTIONS])
+    return page.evaluate(RUN, [CONTENT, EXCLUDED])

@@ -1,8 +1,11 @@
 """One JupyterLab and one page for each worker; a lesson is opened and run once for its tests."""
 
+import subprocess
+
 import pytest
+from axe import fetched, violations
 from lab import CHROMIUM_OPTIONS, Lab, chromium
-from notebook import MINUTE, Notebook
+from open_notebook import MINUTE, Notebook
 
 WINDOW = {"width": 1280, "height": 800}
 
@@ -45,3 +48,14 @@ def lesson(request, page):
     notebook.run_all()
     yield notebook
     notebook.shut_down()
+
+
+@pytest.fixture(scope="session")
+def axe(page, tmp_path_factory):
+    """What axe finds wrong with the notebook in front of a page."""
+    try:
+        source = fetched(tmp_path_factory.mktemp("axe"))
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"npm gives no axe-core here: {error}")
+    page.evaluate(source)
+    return violations

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab import CHROMIUM_OPTIONS, DEEPER, LESSONS, ROOT, Lab, chromium
-from notebook import MINUTE, Notebook
+from open_notebook import MINUTE, Notebook
 from playwright.sync_api import Browser, Page, sync_playwright
 
 # Width, height and scale: a small and a large screen, and a 13-inch laptop that shows all at 150 %.
@@ -41,15 +41,16 @@ def laboratory() -> Iterator[tuple[Lab, Browser]]:
 def opened(browser: Browser, lab: Lab, window: tuple[int, int, float], theme: str) -> Page:
     """Return JupyterLab's page in a window of its own and in a theme."""
     width, height, scale = window
-    page = browser.new_page(
-        viewport={"width": width, "height": height}, device_scale_factor=scale
-    )
+    page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=scale)
     page.set_default_timeout(MINUTE)
     page.goto(lab.page)
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.isReady")
-    change = "async theme => { await jupyterapp.commands.execute('apputils:change-theme', { theme }); }"
+    change = """async theme => {
+        await jupyterapp.commands.execute('apputils:change-theme', { theme });
+    }"""
     page.evaluate(change, THEMES[theme])
-    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=THEMES[theme])
+    chosen = "theme => document.body.dataset.jpThemeName === theme"
+    page.wait_for_function(chosen, arg=THEMES[theme])
     return page
 
 

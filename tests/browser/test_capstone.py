@@ -1,7 +1,7 @@
 """Lesson 11: the service is edited in JupyterLab's own editor, saved, and judged."""
 
 import pytest
-from notebook import MINUTE, Notebook
+from open_notebook import MINUTE, Notebook
 
 from course.capstone.edits import SOLUTION, edited
 from course.capstone.working_copy import NAME

@@ -1,8 +1,8 @@
-"""What a new user sees first: README's command has opened lesson 00, and JupyterLab asks nothing."""
+"""What a new user sees: README's command has opened lesson 00, and JupyterLab asks nothing."""
 
 import pytest
 from lab import LESSONS
-from notebook import Notebook
+from open_notebook import Notebook
 
 from course.capstone.working_copy import NAME
 
@@ -23,7 +23,7 @@ def test_lesson_00_is_open_and_its_kernel_is_there(opened):
 
 def test_nothing_is_asked_and_nothing_announced(opened):
     page = opened.page
-    page.evaluate("jupyterapp.started")
+    page.evaluate("async () => { await jupyterapp.started; }")
     assert page.locator(".jp-Dialog").count() == 0
     assert page.locator(".Toastify__toast").all_inner_texts() == []
     assert page.locator(".jp-Notification-Status").inner_text().strip() == "0"
@@ -46,6 +46,7 @@ def test_what_is_not_listed_opens_by_its_path(opened):
     page.locator(".jp-Dialog").get_by_role("button", name="Open").click()
     page.locator(".jp-FileEditor .cm-line", has_text="claims").first.wait_for()
     page.evaluate("jupyterapp.shell.currentWidget.close()")
+    page.locator(".jp-BreadCrumbs-home").click()  # back from the file's folder
 
 
 def test_a_lesson_opens_by_a_double_click(opened):

@@ -1,7 +1,7 @@
 """The kernel is interrupted, restarted and left alone; its server, and what it says, stand it."""
 
 import pytest
-from notebook import MINUTE, Notebook
+from open_notebook import Notebook
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +34,6 @@ def test_a_trial_is_interrupted_and_the_lesson_goes_on(lesson):
     lesson.run_all()
     number = own_cell(lesson, HANGS)
     lesson.begin(number)
-    server_has_it = own_cell_text = None
     lesson.page.wait_for_function(
         "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
     )

@@ -1,13 +1,13 @@
-"""Each lesson in JupyterLab: Run All, predictions, explorers and exercises, by mouse and keyboard."""
+"""Each lesson in JupyterLab: Run All, predictions, explorers, exercises; by mouse and keyboard."""
 
 import json
 import re
 from functools import cache
 
 import pytest
-from answers import typed
+from answers import of_its_own, typed
 from lab import DEEPER, LESSONS, ROOT
-from notebook import errors_of
+from open_notebook import errors_of
 
 from course.exercises import find, ids
 
@@ -44,7 +44,8 @@ EXERCISES = [
 
 def each(paths):
     """A test for each of these lessons. What stands before the colon keeps a lesson's together."""
-    return pytest.mark.parametrize("lesson", paths, ids=[f"{path}:" for path in paths], indirect=True)
+    names = [f"{path}:" for path in paths]
+    return pytest.mark.parametrize("lesson", paths, ids=names, indirect=True)
 
 
 def test_each_exercise_stands_in_a_lesson():
@@ -56,6 +57,11 @@ def test_run_all(lesson):
     assert lesson.errors() == errors_of(stored(lesson.path))
 
 
+@each(ALL)
+def test_a_screen_reader_finds_its_way(lesson, axe):
+    assert axe(lesson.page) == []
+
+
 @each(PREDICTING)
 def test_a_prediction_is_compared(lesson):
     pairs = predictions(lesson)
@@ -63,7 +69,7 @@ def test_a_prediction_is_compared(lesson):
         lesson.cell(asked).locator(".widget-radio-box label").last.click()
     lesson.run_all()
     for asked, compared in pairs:
-        choice = lesson.cell(asked).locator(".widget-radio-box label").last.inner_text()
+        choice = lesson.cell(asked).locator(".widget-radio-box label").last.text_content().strip()
         assert f"You predicted: {choice}. The run says: " in lesson.outputs(compared)
 
 
@@ -100,7 +106,7 @@ def test_an_exercise_failed_hinted_and_solved(lesson, exercise_id):
     given = lesson.cells[number]["source"]
     assert "not attempted" in lesson.outputs(number)
 
-    wrong = exercise.wrong[0]
+    wrong = next(wrong for wrong in exercise.wrong if of_its_own(wrong.answer))
     lesson.write(number, typed(exercise, wrong.answer, given))
     assert wrong.says in lesson.run(number)
 
@@ -113,5 +119,6 @@ def test_an_exercise_failed_hinted_and_solved(lesson, exercise_id):
     assert "still closed" in lesson.run(own)
     assert exercise.why in lesson.run(own)
 
+    assert of_its_own(exercise.solution)
     lesson.write(number, typed(exercise, exercise.solution, given))
     assert f"Exercise {exercise_id}: correct" in lesson.run(number)

@@ -4,13 +4,18 @@ What is done goes through mouse and keyboard. What stands there is read from Jup
 of the notebook (`--expose-app-in-browser`), and waited for: nothing here waits for a fixed time.
 """
 
-import re
+from __future__ import annotations  # playwright is named in annotations only
 
-from playwright.sync_api import Locator, Page
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
 
 MINUTE = 60_000  # milliseconds, as Playwright counts
 PANEL = "[...jupyterapp.shell.widgets('main')].find(w => w.context?.path === path)"
 # Done: its own number is there, none of its cells is marked as running or waiting.
+OPEN = "async path => { await jupyterapp.commands.execute('docmanager:open', { path }); }"
 STATE = f"""(path) => {{
     const panel = {PANEL};
     const kernel = panel.sessionContext.session?.kernel?.status;
@@ -35,10 +40,9 @@ class Notebook:
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
 
     @classmethod
-    def open(cls, page: Page, path: str) -> "Notebook":
+    def open(cls, page: Page, path: str) -> Notebook:
         """Open a notebook by JupyterLab's command, as its list does on a double click."""
-        opening = "async path => { await jupyterapp.commands.execute('docmanager:open', { path }); }"
-        page.evaluate(opening, path)
+        page.evaluate(OPEN, path)
         return cls(page, path)
 
     def ask(self, script: str, *arguments: object):

@@ -21,79 +21,42 @@ IMPATIENT = httpx.Timeout(30, read=0.3)
 DISCONNECTED = "Server disconnected without sending a response."
 INCOMPLETE = "peer closed connection without sending complete message body "
 
-# path, what the client raises, its message, who closed, whether by a reset
-FAILING = [
-    ("/reset", httpx.ReadError, "", "server", True),
-    ("/reset-in-body", httpx.ReadError, "", "server", True),
-    ("/reset-in-body?sent=0", httpx.ReadError, "", "server", True),
-    ("/reset-in-body?sent=200000", httpx.ReadError, "", "server", True),
-    ("/close", httpx.RemoteProtocolError, DISCONNECTED, "server", False),
-    (
-        "/truncated",
-        httpx.RemoteProtocolError,
-        INCOMPLETE + "(received 10 bytes, expected 100)",
-        "server",
-        False,
+# what the client raises, its message, who closed, whether by a reset
+RESET = (httpx.ReadError, "", "server", True)
+SILENT = (httpx.ReadTimeout, "", "client", False)
+
+
+def breaks(message):
+    """The server's FIN comes where the client expects more."""
+    return httpx.RemoteProtocolError, message, "server", False
+
+
+FAILING = {
+    "/reset": RESET,
+    "/reset-in-body": RESET,
+    "/reset-in-body?sent=0": RESET,
+    "/reset-in-body?sent=200000": RESET,
+    "/close": breaks(DISCONNECTED),
+    "/truncated": breaks(INCOMPLETE + "(received 10 bytes, expected 100)"),
+    "/truncated?sent=0&missing=7": breaks(INCOMPLETE + "(received 0 bytes, expected 7)"),
+    "/truncated?sent=5000000&missing=1": breaks(
+        INCOMPLETE + "(received 5000000 bytes, expected 5000001)"
     ),
-    (
-        "/truncated?sent=0&missing=7",
-        httpx.RemoteProtocolError,
-        INCOMPLETE + "(received 0 bytes, expected 7)",
-        "server",
-        False,
-    ),
-    (
-        "/truncated?sent=5000000&missing=1",
-        httpx.RemoteProtocolError,
-        INCOMPLETE + "(received 5000000 bytes, expected 5000001)",
-        "server",
-        False,
-    ),
-    (
-        "/truncated-chunked",
-        httpx.RemoteProtocolError,
-        INCOMPLETE + "(incomplete chunked read)",
-        "server",
-        False,
-    ),
-    (
-        "/truncated-chunked?pieces=0",
-        httpx.RemoteProtocolError,
-        INCOMPLETE + "(incomplete chunked read)",
-        "server",
-        False,
-    ),
-    (
-        "/malformed-chunk",
-        httpx.RemoteProtocolError,
-        "illegal chunk header: bytearray(b'zz\\r\\n')",
-        "server",
-        False,
-    ),
-    (
-        "/interrupted/events",
-        httpx.RemoteProtocolError,
-        INCOMPLETE + "(incomplete chunked read)",
-        "server",
-        False,
-    ),
-    ("/interrupted/events?how=reset", httpx.ReadError, "", "server", True),
-    ("/interrupted/events?how=stall", httpx.ReadTimeout, "", "client", False),
-    (
-        "/interrupted/file",
-        httpx.RemoteProtocolError,
-        INCOMPLETE + "(received 4000 bytes, expected 10000)",
-        "server",
-        False,
-    ),
-    ("/silence", httpx.ReadTimeout, "", "client", False),
-    ("/headers-only", httpx.ReadTimeout, "", "client", False),
-    ("/hold?gate=never", httpx.ReadTimeout, "", "client", False),
-    ("/fail-first?how=close&key=f", httpx.RemoteProtocolError, DISCONNECTED, "server", False),
-    ("/fail-first?how=reset&key=f", httpx.ReadError, "", "server", True),
-    ("/flaky?how=close&probability=1", httpx.RemoteProtocolError, DISCONNECTED, "server", False),
-    ("/flaky?how=reset&probability=1", httpx.ReadError, "", "server", True),
-]
+    "/truncated-chunked": breaks(INCOMPLETE + "(incomplete chunked read)"),
+    "/truncated-chunked?pieces=0": breaks(INCOMPLETE + "(incomplete chunked read)"),
+    "/malformed-chunk": breaks("illegal chunk header: bytearray(b'zz\\r\\n')"),
+    "/interrupted/events": breaks(INCOMPLETE + "(incomplete chunked read)"),
+    "/interrupted/events?how=reset": RESET,
+    "/interrupted/events?how=stall": SILENT,
+    "/interrupted/file": breaks(INCOMPLETE + "(received 4000 bytes, expected 10000)"),
+    "/silence": SILENT,
+    "/headers-only": SILENT,
+    "/hold?gate=never": SILENT,
+    "/fail-first?how=close&key=f": breaks(DISCONNECTED),
+    "/fail-first?how=reset&key=f": RESET,
+    "/flaky?how=close&probability=1": breaks(DISCONNECTED),
+    "/flaky?how=reset&probability=1": RESET,
+}
 ANSWERING = ["/connection-close", "/fail-first?n=0", "/flaky?probability=0", "/hold?gate=open"]
 ANSWERING += ["/interrupted/events?sent=10", "/interrupted/file?sent=10000"]
 
@@ -107,10 +70,9 @@ async def client(server):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize(
-    ("path", "error", "message", "by", "reset"), FAILING, ids=[row[0] for row in FAILING]
-)
-async def test_failure_from_both_ends(server, client, method, path, error, message, by, reset):
+@pytest.mark.parametrize("path", FAILING)
+async def test_failure_from_both_ends(server, client, method, path):
+    error, message, by, reset = FAILING[path]
     # More than one segment and more than uvicorn buffers: a fault must not strike in its middle.
     body = b"x" * 300_000 if method == "POST" else None
     if "/fail-first" in path:
@@ -126,8 +88,7 @@ async def test_failure_from_both_ends(server, client, method, path, error, messa
 
 
 async def test_no_fault_is_untested():
-    tested = {row[0].partition("?")[0] for row in FAILING}
-    tested |= {path.partition("?")[0] for path in ANSWERING}
+    tested = {path.partition("?")[0] for path in (*FAILING, *ANSWERING)}
     assert tested == {route.path for route in faults.ROUTES}
 
 

@@ -44,9 +44,26 @@ ASKS = 'guess = predict("Who closed it?", ["the client", "the server"])'
 COMPARES = 'guess.compare({"the client": by == "client", "the server": by == "server"})'
 
 
+def hidden_cell(source, number, output, **metadata):
+    """A cell whose output a lesson hides until it is run."""
+    return new_code_cell(
+        source,
+        execution_count=number,
+        metadata={**metadata, "jupyter": HIDDEN},
+        outputs=[BLANK, output],
+    )
+
+
+def result(number, text, **data):
+    return new_output("execute_result", {"text/plain": text, **data}, execution_count=number)
+
+
 def good():
     """A lesson that every check accepts."""
     notebook = new_notebook(metadata=METADATA)
+    error = new_output("error", ename="ZeroDivisionError", evalue="", traceback=["1 / 0"])
+    question = new_output("display_data", {"text/plain": "Predict: Who closed it?\n  ( ) I"})
+    picture = {"image/png": "aGk="}
     notebook.cells = [
         new_markdown_cell(
             "# Who closed it?\n\nYou will be able to tell. You need Python. "
@@ -56,53 +73,14 @@ def good():
             "## Run it\n\n[Why](#Take-away), [the file](gateway.py), "
             "[more](deeper/00-who-else.ipynb)"
         ),
-        new_code_cell(
-            "picture",
-            execution_count=1,
-            metadata={"jupyter": HIDDEN},
-            outputs=[
-                BLANK,
-                new_output(
-                    "execute_result",
-                    {
-                        "image/png": "aGk=",
-                        "text/plain": "Three requests, one connection, no failure.",
-                    },
-                    execution_count=1,
-                ),
-            ],
+        hidden_cell(
+            "picture", 1, result(1, "Three requests, one connection, no failure.", **picture)
         ),
-        new_code_cell(
-            "1 / 0",
-            execution_count=2,
-            metadata={"tags": [RAISES], "jupyter": HIDDEN},
-            outputs=[
-                BLANK,
-                new_output("error", ename="ZeroDivisionError", evalue="", traceback=["1 / 0"]),
-            ],
-        ),
+        hidden_cell("1 / 0", 2, error, tags=[RAISES]),
         *(new_code_cell(f"x = {n}", execution_count=n) for n in range(3, 6)),
-        new_code_cell(
-            ASKS,
-            execution_count=6,
-            outputs=[
-                new_output("display_data", {"text/plain": "Predict: Who closed it?\n  ( ) I"})
-            ],
-        ),
+        new_code_cell(ASKS, execution_count=6, outputs=[question]),
         new_code_cell("by = ask()", execution_count=7),
-        new_code_cell(
-            COMPARES,
-            execution_count=8,
-            metadata={"jupyter": HIDDEN},
-            outputs=[
-                BLANK,
-                new_output(
-                    "execute_result",
-                    {"text/plain": "No prediction made. The run says: the server."},
-                    execution_count=8,
-                ),
-            ],
-        ),
+        hidden_cell(COMPARES, 8, result(8, "No prediction made. The run says: the server.")),
         new_markdown_cell("## Take away\n\n## Go further\n\n[Next](01-the-symptom.ipynb)"),
     ]
     return notebook

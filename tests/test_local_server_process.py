@@ -11,10 +11,10 @@ STRICT = ["-X", "dev", "-W", "error::ResourceWarning"]
 posix = pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
 
 
-def run_python(code, *arguments):
-    """Run a script in a Python of its own and return what it printed on standard error."""
+def run_python(code, *arguments, first=""):
+    """Run `first` and then a script in a Python of its own, and return its errors."""
     done = subprocess.run(
-        [sys.executable, *STRICT, "-c", textwrap.dedent(code), *arguments],
+        [sys.executable, *STRICT, "-c", first + textwrap.dedent(code), *arguments],
         capture_output=True,
         encoding="utf-8",
         timeout=120,
@@ -23,34 +23,37 @@ def run_python(code, *arguments):
     return done.stderr
 
 
+INTERRUPTED = """
+import asyncio, os, signal, socket, threading, time
+from contextlib import asynccontextmanager
+from starlette.applications import Starlette
+from server.local import LocalServer
+
+def interrupted(function):
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        timer.join()
+
+def threads():
+    return [t for t in threading.enumerate() if t.name == "server-local"]
+
+def ended():
+    deadline = time.monotonic() + 10
+    while threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not threads()
+"""
+
+
 @posix
-def test_interrupts_at_bad_moments():
+def test_an_interrupt_while_it_starts():
     run_python(
         """
-        import asyncio, os, signal, socket, threading, time
-        from contextlib import asynccontextmanager
-        from starlette.applications import Starlette
-        from server.local import LocalServer
-
-        def interrupted(function):
-            timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-            timer.start()
-            try:
-                function()
-            except KeyboardInterrupt:
-                return True
-            finally:
-                timer.join()
-
-        def threads():
-            return [t for t in threading.enumerate() if t.name == "server-local"]
-
-        def ended():
-            deadline = time.monotonic() + 10
-            while threads() and time.monotonic() < deadline:
-                time.sleep(0.01)
-            return not threads()
-
         hanging = True
 
         @asynccontextmanager
@@ -65,7 +68,15 @@ def test_interrupts_at_bad_moments():
         hanging = False
         server.start()  # the next try is not confused
         server.stop()
+        """,
+        first=INTERRUPTED,
+    )
 
+
+@posix
+def test_an_interrupt_while_it_serves_and_while_it_stops():
+    run_python(
+        """
         server = LocalServer(timeout_graceful_shutdown=3)
         server.start()
         port = server.port
@@ -80,7 +91,8 @@ def test_interrupts_at_bad_moments():
             assert server.running and len(threads()) == 1
         server.stop()
         assert ended()
-        """
+        """,
+        first=INTERRUPTED,
     )
 
 

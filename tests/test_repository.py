@@ -16,6 +16,7 @@ TOP_LEVEL = {
     *("README.md", "LICENSE", "requirements.txt", "pyproject.toml"),
     *("server", "notebooks", "tests", "binder"),
 }
+MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 350, 50
 REQUIREMENT = re.compile(r"(?:([\w-]+)~=\d+(?:\.\d+)+|-e \.) +# \S+ \S+")
 
 
@@ -78,6 +79,21 @@ def sources():
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in {".py", ".ipynb"} and ".ipynb_checkpoints" not in path.parts:
                 yield path
+
+
+def test_files_and_functions_stay_short():
+    long = []
+    for path in sources():
+        if path.suffix == ".py":
+            text = path.read_text(encoding="utf-8")
+            long += [path.name] * (len(text.splitlines()) > MOST_LINES_OF_A_FILE)
+            long += [
+                f"{path.name}: {node.name}"
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                and node.end_lineno - node.lineno >= MOST_LINES_OF_A_FUNCTION
+            ]
+    assert not long
 
 
 def imported(path):

@@ -1,6 +1,9 @@
-"""How a tally counts and reads, how several compare, and what is drawn of them."""
+"""How a tally counts and reads, how several compare, and what is drawn of them; what it keeps."""
 
+import asyncio
 import itertools
+import traceback
+import weakref
 
 import pytest
 from matplotlib.colors import to_hex
@@ -9,6 +12,7 @@ from matplotlib.text import Text
 from workbench.figures import FAILURES, SUCCESSES
 from workbench.outcomes import Outcome
 from workbench.tally import Tally, compare
+from workbench.trials import run_trials
 
 LONG = (
     "RemoteProtocolError: peer closed connection without sending complete message body "
@@ -274,3 +278,59 @@ def test_what_cannot_be_compared():
         compare({})
     with pytest.raises(TypeError, match="'alone' is a int"):
         compare({"alone": 3})
+
+
+# What it keeps
+
+
+class Held:
+    """What a failing trial names in its frames."""
+
+
+@pytest.mark.anyio
+async def test_a_tally_keeps_no_local_variable_alive():
+    alive = weakref.WeakSet()
+
+    async def held(error):
+        held_here = Held()
+        alive.add(held_here)
+        raise error
+
+    async def trial():
+        here = Held()
+        alive.add(here)
+        try:
+            await held(KeyError("first"))
+        except KeyError as error:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(held(ValueError("second")))
+            raise AssertionError from error
+
+    tally = await run_trials(trial, 2)
+    assert [type(error) for error in tally.exceptions] == [ExceptionGroup] * 2
+    assert not alive
+    assert "in held" in "".join(traceback.format_exception(tally.exceptions[0]))
+
+
+@pytest.mark.anyio
+async def test_a_task_that_handed_its_exception_on_runs_on():
+    loop = asyncio.get_running_loop()
+    handed_on, may_end = loop.create_future(), asyncio.Event()
+
+    async def fails():
+        raise ValueError
+
+    async def worker():
+        try:
+            await fails()
+        except ValueError as error:
+            handed_on.set_exception(error)
+        await may_end.wait()
+        return "done"
+
+    working = asyncio.create_task(worker())
+    tally = await run_trials(lambda: asyncio.shield(handed_on), 2)
+    may_end.set()
+    async with asyncio.timeout(5):
+        assert await working == "done"
+    assert tally.failed == 2

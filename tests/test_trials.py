@@ -3,8 +3,6 @@
 import asyncio
 import functools
 import itertools
-import traceback
-import weakref
 
 import httpx
 import pytest
@@ -104,59 +102,6 @@ async def test_an_exception_of_the_call_itself_is_an_outcome_too():
         raise OSError("before any await")
 
     assert (await run_trials(trial, 2)).counts == {"OSError: before any await": 2}
-
-
-class Held:
-    """What a failing trial names in its frames."""
-
-
-@pytest.mark.anyio
-async def test_a_tally_keeps_no_local_variable_alive():
-    alive = weakref.WeakSet()
-
-    async def held(error):
-        held_here = Held()
-        alive.add(held_here)
-        raise error
-
-    async def trial():
-        here = Held()
-        alive.add(here)
-        try:
-            await held(KeyError("first"))
-        except KeyError as error:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(held(ValueError("second")))
-            raise AssertionError from error
-
-    tally = await run_trials(trial, 2)
-    assert [type(error) for error in tally.exceptions] == [ExceptionGroup] * 2
-    assert not alive
-    assert "in held" in "".join(traceback.format_exception(tally.exceptions[0]))
-
-
-@pytest.mark.anyio
-async def test_a_task_that_handed_its_exception_on_runs_on():
-    loop = asyncio.get_running_loop()
-    handed_on, may_end = loop.create_future(), asyncio.Event()
-
-    async def fails():
-        raise ValueError
-
-    async def worker():
-        try:
-            await fails()
-        except ValueError as error:
-            handed_on.set_exception(error)
-        await may_end.wait()
-        return "done"
-
-    working = asyncio.create_task(worker())
-    tally = await run_trials(lambda: asyncio.shield(handed_on), 2)
-    may_end.set()
-    async with asyncio.timeout(5):
-        assert await working == "done"
-    assert tally.failed == 2
 
 
 async def raise_it():

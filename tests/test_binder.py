@@ -5,6 +5,7 @@ environment. Both work on an export of HEAD, because Binder sees what is committ
 requirements installs from nothing is what `.ci/run` shows first.
 """
 
+import json
 import os
 import re
 import shutil
@@ -93,6 +94,20 @@ def test_the_pip_step_gives_an_environment_for_the_lessons(export, dockerfile, t
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert all(path.startswith(str(export)) for path in done.stdout.splitlines()), done.stdout
+
+
+@needs_linux
+def test_post_build_ends_idle_kernels_when_lesson_00_says_so(export, tmp_path):
+    """Jupyter's own program reads what postBuild left, and gives the minutes of the lesson."""
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    subprocess.run(["sh", "binder/postBuild"], cwd=export, env=environment, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "jupyter", "server", "--show-config-json"],
+        env=environment, capture_output=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    seconds = json.loads(shown.stdout)["MappingKernelManager"]["cull_idle_timeout"]
+    lesson = (export / "notebooks" / "00-start-here.ipynb").read_text(encoding="utf-8")
+    assert f"a kernel that does nothing for {seconds // 60} minutes ends by itself" in lesson
 
 
 def test_the_badge_opens_a_lesson_that_is_committed(export):

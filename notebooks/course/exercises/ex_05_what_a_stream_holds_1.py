@@ -1,0 +1,307 @@
+"""A list that is streamed, and details on the same pool."""
+
+import asyncio
+from contextlib import aclosing
+
+import httpx
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.routing import Route
+
+from server.local import LocalServer
+from workbench.checking.record import Exercise, WrongAnswer, expect
+
+FEW = 2  # lines of the list that has an end
+MISSING = 7  # the order that is in the list and nowhere else
+PATIENCE = 4.0  # seconds for one call
+
+
+async def first_orders(client, url, n):
+    """Return the details of the first n orders, or of all if there are fewer: a list of JSON."""
+    details = []
+    async with client.stream("GET", url) as response:
+        async for number in response.aiter_lines():
+            detail = await client.get(f"{url}/{number}")
+            details.append(detail.json())
+            if len(details) == n:
+                break
+    return details
+
+
+async def solution(client, url, n):
+    """Return the details of the first n orders, or of all if there are fewer: a list of JSON."""
+    numbers, details = [], []
+    async with client.stream("GET", url) as response:
+        response.raise_for_status()
+        async for number in response.aiter_lines():
+            numbers.append(number)
+            if len(numbers) == n:
+                break
+    for number in numbers:
+        detail = await client.get(f"{url}/{number}")
+        detail.raise_for_status()
+        details.append(detail.json())
+    return details
+
+
+async def _numbers(client, url):
+    async with client.stream("GET", url) as response:
+        response.raise_for_status()
+        async for number in response.aiter_lines():
+            yield number
+
+
+async def _take(client, url, n):
+    """Read the first n numbers, and leave the stream."""
+    numbers = []
+    async with client.stream("GET", url) as response:
+        response.raise_for_status()
+        async for number in response.aiter_lines():
+            numbers.append(number)
+            if len(numbers) == n:
+                break
+    return numbers
+
+
+async def nested_still(client, url, n):
+    numbers = await _take(client, url, n)
+    async with client.stream("GET", url):
+        return [(await client.get(f"{url}/{number}")).json() for number in numbers]
+
+
+async def waits_for_ever(client, url, n):
+    details = []
+    async with client.stream("GET", url) as response:
+        async for number in response.aiter_lines():
+            detail = await client.get(f"{url}/{number}", timeout=None)
+            details.append(detail.json())
+            if len(details) == n:
+                break
+    return details
+
+
+async def takes_a_client_of_its_own(client, url, n):
+    numbers = await _take(client, url, n)
+    async with httpx.AsyncClient(verify=False) as other:
+        return [(await other.get(f"{url}/{number}")).json() for number in numbers]
+
+
+async def does_not_look_at_the_status(client, url, n):
+    numbers = await _take(client, url, n)
+    return [(await client.get(f"{url}/{number}")).json() for number in numbers]
+
+
+async def skips_what_is_missing(client, url, n):
+    numbers = await _take(client, url, n)
+    answers = [await client.get(f"{url}/{number}") for number in numbers]
+    return [answer.json() for answer in answers if answer.is_success]
+
+
+async def closes_the_client(client, url, n):
+    try:
+        return await solution(client, url, n)
+    finally:
+        await client.aclose()
+
+
+async def hands_out_exceptions(client, url, n):
+    async def detail(number):
+        response = await client.get(f"{url}/{number}")
+        response.raise_for_status()
+        return response.json()
+
+    numbers = await _take(client, url, n)
+    return await asyncio.gather(*map(detail, numbers), return_exceptions=True)
+
+
+async def one_too_many(client, url, n):
+    numbers = []
+    async with client.stream("GET", url) as response:
+        async for number in response.aiter_lines():
+            if len(numbers) > n:
+                break
+            numbers.append(number)
+    return [(await client.get(f"{url}/{number}")).json() for number in numbers]
+
+
+async def with_aclosing(client, url, n):
+    numbers = []
+    async with aclosing(_numbers(client, url)) as lines:
+        async for number in lines:
+            numbers.append(number)
+            if len(numbers) >= n:
+                break
+    answers = await asyncio.gather(*(client.get(f"{url}/{number}") for number in numbers))
+    return [answer.raise_for_status().json() for answer in answers]
+
+
+async def by_send(client, url, n):
+    numbers = []
+    response = await client.send(client.build_request("GET", url), stream=True)
+    try:
+        response.raise_for_status()
+        lines = response.aiter_lines()
+        while len(numbers) < n:
+            try:
+                numbers.append(await anext(lines))
+            except StopAsyncIteration:
+                break
+    finally:
+        await response.aclose()
+    return [(await client.get(f"{url}/{each}")).raise_for_status().json() for each in numbers]
+
+
+def serve():
+    """Return a server of orders: a list without end, one of two orders, and their details."""
+
+    async def orders(request):
+        async def lines():
+            number = 0
+            while number < (FEW if request.url.path == "/few" else 10_000):
+                number += 1
+                yield f"{number}\n"
+                await asyncio.sleep(0.01)
+
+        return StreamingResponse(lines())
+
+    async def order(request):
+        number = request.path_params["number"]
+        return JSONResponse({"order": number}, status_code=404 if number == MISSING else 200)
+
+    async def closed(request):
+        return PlainTextResponse("1\n2\n", status_code=503)
+
+    details = [Route(f"/{name}/{{number:int}}", order) for name in ("all", "few", "closed")]
+    lists = [Route("/all", orders), Route("/few", orders), Route("/closed", closed)]
+    return LocalServer(Starlette(routes=[*lists, *details]))
+
+
+async def check(attempt, server):
+    asked = []
+
+    async def note(request):
+        asked.append(request)
+
+    limits = httpx.Limits(max_connections=1)
+    async with httpx.AsyncClient(
+        verify=False,
+        limits=limits,
+        timeout=httpx.Timeout(30, pool=1),
+        event_hooks={"request": [note]},
+    ) as client:
+        with server.ledger.watch() as seen:
+            await _details(attempt, server, client, "/all", 3, 3)
+            await _details(attempt, server, client, "/few", 5, FEW)
+        expect(
+            len(asked) == seen.requests,
+            "All requests by the client that your function is given.",
+            happened="Some were made by another client.",
+            seen=seen,
+        )
+        await _raises(attempt, server, client, "/closed", 1, "the list was answered with 503")
+        await _raises(attempt, server, client, "/all", MISSING, "a detail was answered with 404")
+    await attempt.require_nothing_left()
+
+
+async def _details(attempt, server, client, path, n, count):
+    expected = f"The details of the first {count} orders."
+    with server.ledger.watch() as seen:
+        result, raised = await _bounded(attempt(client, server.url + path, n))
+    expect(
+        not isinstance(raised, TimeoutError),
+        expected,
+        happened=f"Your function had not ended after {PATIENCE:g} s. What does it wait for?",
+        seen=seen,
+    )
+    expect(
+        not isinstance(raised, httpx.PoolTimeout),
+        expected,
+        happened="`PoolTimeout`: the only place in the pool was taken by the list's stream.",
+        seen=seen,
+    )
+    if raised is not None:
+        raise raised
+    attempt.require_request(seen)
+    expect(
+        result == [{"order": number} for number in range(1, count + 1)],
+        expected,
+        happened=f"It returned `{result!r}`."[:200],
+        seen=seen,
+    )
+    expect(
+        not client.is_closed,
+        "The client is the caller's, and stays open.",
+        happened="Your function has closed it.",
+        seen=seen,
+    )
+    _, raised = await _bounded(client.get(server.url + "/all/1"))
+    expect(
+        raised is None,
+        "When it is over, the place in the pool is free.",
+        happened=f"The next request of the same client ended with `{raised!r}`.",
+        seen=seen,
+    )
+
+
+async def _bounded(call):
+    """Return what the call returned and what it raised; TimeoutError after `PATIENCE`."""
+    running = asyncio.ensure_future(call)
+    await asyncio.wait({running}, timeout=PATIENCE)
+    if not running.done():
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return None, TimeoutError()
+    raised = running.exception()
+    return (None, raised) if raised else (running.result(), None)
+
+
+async def _raises(attempt, server, client, path, n, what):
+    with server.ledger.watch() as seen:
+        result, raised = await _bounded(attempt(client, server.url + path, n))
+    expect(
+        isinstance(raised, httpx.HTTPStatusError),
+        f"An `HTTPStatusError` of `raise_for_status()`, where {what}.",
+        happened=f"`{raised!r}` was raised, where {what}."
+        if raised
+        else f"Nothing was raised, where {what}; {_kinds(result)} was returned.",
+        seen=seen,
+    )
+
+
+def _kinds(result):
+    if not isinstance(result, list):
+        return f"an object of type `{type(result).__name__}`"
+    if any(isinstance(one, Exception) for one in result):
+        return "a list with an exception in it"
+    return f"a list of {len(result)}"
+
+
+EXERCISE = Exercise(
+    id="05-what-a-stream-holds-1",
+    title="The first orders",
+    task="`url` streams the numbers of orders, a line each, perhaps without end. `url/NUMBER` has "
+    "the details. The client that you get may have one place in its pool. Repair `first_orders`. "
+    "What fails is raised.",
+    starter=first_orders,
+    hints=[
+        "While the list's stream is open, how many places are left in a pool of one?",
+        "Read the first n numbers, leave the block, and only then ask for the details.",
+        "`raise_for_status()`: for the list before it is read, and for each detail.",
+    ],
+    wrong=[
+        WrongAnswer(nested_still, "the only place in the pool was taken"),
+        WrongAnswer(waits_for_ever, "What does it wait for?"),
+        WrongAnswer(takes_a_client_of_its_own, "Some were made by another client"),
+        WrongAnswer(does_not_look_at_the_status, "404; a list of 7 was returned"),
+        WrongAnswer(skips_what_is_missing, "404; a list of 6 was returned"),
+        WrongAnswer(closes_the_client, "Your function has closed it"),
+        WrongAnswer(hands_out_exceptions, "a list with an exception in it"),
+        WrongAnswer(one_too_many, "{'order': 4}]"),
+    ],
+    solution=solution,
+    why="The list's stream holds the one place until its block is left. Then it is free for the "
+    "details, one after the other.",
+    check=check,
+    serve=serve,
+    right=[with_aclosing, by_send],
+)

@@ -34,6 +34,12 @@ class Connection:
         self._transport = transport
         self._lost = asyncio.Event()
 
+    @property
+    def client_name(self) -> str | None:
+        """The common name in the certificate that the client has shown; None without one."""
+        shown = self._transport.get_extra_info("peercert") or {}
+        return dict(pair for part in shown.get("subject", ()) for pair in part).get("commonName")
+
     def write(self, data: bytes) -> None:
         """Send bytes as they are, past the HTTP implementation."""
         self._transport.write(data)
@@ -96,8 +102,11 @@ class LedgerProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        # With a limit of zero the transport calls `resume_writing` once all is sent.
-        transport.set_write_buffer_limits(high=0)
+        # So the transport calls `resume_writing` once all is sent. One of TLS takes a limit of zero
+        # for reached when nothing is buffered, and pauses for ever (`_control_app_writing` in
+        # asyncio/sslproto.py).
+        self.over_tls = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(high=1 if self.over_tls else 0)
         number = self.ledger.opened(self.client).connection
         self.connection = Connection(number, transport, self.ledger)
         self.app_state = {**self.app_state, "connection": self.connection}
@@ -151,6 +160,12 @@ class LedgerProtocol(H11Protocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.write_response()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        # One of TLS would wait 30 s for a client that is idle to say goodbye as well.
+        if self.over_tls and self.transport.is_closing():
+            self.transport.abort()
 
     def write_response(self) -> None:
         if self.unfinished is not None:

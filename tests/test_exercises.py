@@ -39,7 +39,7 @@ def test_the_learner_sees_one_name(exercise_id):
 @pytest.mark.parametrize("exercise_id", ids())
 def test_each_starter_as_it_stands_in_a_cell_is_not_attempted(exercise_id):
     exercise = find(exercise_id)
-    names = vars(sys.modules[exercise.check.__module__])
+    names = vars(sys.modules[exercise.starter.__module__])
     starter = compiled(exercise.shown(exercise.starter), exercise.starter.__name__, **names)
     assert run_check(exercise, starter).outcome == "not attempted"
 

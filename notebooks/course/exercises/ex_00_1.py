@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import json
-from unittest import mock
 
 import aiohttp
 import httpx
 
+from course.exercises.ended import check_cancelled, clients_made, require_closed
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
 GREETING = {"hello": "server"}
@@ -114,6 +114,29 @@ async def closes_only_what_went_well(url):
     return response.json()
 
 
+async def closes_unless_it_is_cancelled(url):
+    client = httpx.AsyncClient()
+    try:
+        response = await client.post(url + "/echo", json={"hello": "server"})
+    except Exception:
+        await client.aclose()
+        raise
+    await client.aclose()
+    return response.json()
+
+
+async def swallows_a_cancellation(url):
+    try:
+        return await solution(url)
+    except BaseException:
+        return None
+
+
+async def makes_one_to_spare(url):
+    httpx.AsyncClient()
+    return await solution(url)
+
+
 async def asks_with_aiohttp(url):
     async with aiohttp.ClientSession() as session:
         async with session.post(url + "/echo", json={"hello": "server"}) as response:
@@ -152,13 +175,7 @@ async def streams_and_reads(url):
 
 
 async def check(attempt, server):
-    made, make = [], httpx.AsyncClient.__init__
-
-    def noting(client, *args, **kwargs):
-        made.append(client)
-        make(client, *args, **kwargs)
-
-    with mock.patch.object(httpx.AsyncClient, "__init__", noting):
+    with clients_made() as made:
         answer = await attempt(server.url)
     attempt.require_request()
     expect(
@@ -178,6 +195,7 @@ async def check(attempt, server):
     )
     _expect_the_echo(answer, server)
     await attempt.require_nothing_left()
+    require_closed(made, "It was over")
     # The other way out of the function: an answer of 404, which it may raise or return.
     with server.ledger.watch() as seen, contextlib.suppress(Exception):
         await attempt(server.url + "/nowhere")
@@ -189,6 +207,8 @@ async def check(attempt, server):
         f"{attempt.did}, and nobody closed the client.",
         seen=seen,
     )
+    if not attempt.blocked:  # or the report says so: a synchronous client is not cancelled
+        await check_cancelled(lambda: attempt(server.url))
 
 
 def _expect_the_echo(answer, server):
@@ -253,6 +273,9 @@ Write `first_request(url)`: it opens an `httpx.AsyncClient`, posts the JSON
         WrongAnswer(asks_synchronously, "socket.connect()"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran"),
         WrongAnswer(closes_only_what_went_well, "left its connection open"),
+        WrongAnswer(closes_unless_it_is_cancelled, "under way, and its client was not closed"),
+        WrongAnswer(swallows_a_cancellation, "and it swallowed that"),
+        WrongAnswer(makes_one_to_spare, "1 of the 2 clients that it had made"),
         WrongAnswer(asks_with_aiohttp, "your function made no such client"),
         WrongAnswer(makes_the_answer_up_after_asking, "is not the answer to it"),
     ],

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 
+from course.exercises.ended import check_cancelled, tries_of
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
 AT_ONCE = 5
@@ -119,6 +120,30 @@ async def makes_the_answer_up(url):
     return 200, {"method": "POST", "json": {"order": 17}}
 
 
+async def takes_200_for_granted(url):
+    _, echoed = await solution(url)
+    return 200, echoed
+
+
+async def tries_again_whatever_it_is(url):
+    for _ in range(3):
+        try:
+            return await solution(url)
+        except Exception:
+            await asyncio.sleep(0.01)
+
+
+async def closes_unless_it_is_cancelled(url):
+    client = httpx.AsyncClient()
+    try:
+        response = await client.post(url + "/echo", json={"order": 17})
+    except Exception:
+        await client.aclose()
+        raise
+    await client.aclose()
+    return response.status_code, response.json()
+
+
 async def returns_a_list(url):
     async with httpx.AsyncClient() as client:
         response = (await client.post(url + "/echo", json={"order": 17})).raise_for_status()
@@ -184,6 +209,27 @@ async def check(attempt, server):
         seen=seen,
     )
     await attempt.require_nothing_left()
+    if not attempt.blocked:  # or the report says so: what follows would not fit
+        await _check_bad_ends(attempt, server)
+
+
+async def _check_bad_ends(attempt, server):
+    try:
+        status, *_ = await attempt(server.url + "/nowhere")
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+    expect(
+        status == 404,
+        "The status code of the answer, or its error: 404 of a server that has no such page.",
+        happened=f"The server answered 404, and your function returned `{status!r}`.",
+    )
+    tries = await tries_of(lambda: attempt(server.url))
+    expect(
+        tries == 1,
+        "One order for each call, also when the connection breaks: the server may have taken it.",
+        happened=f"The connection broke, and your function sent the order {tries} times.",
+    )
+    await check_cancelled(lambda: attempt(server.url))
 
 
 def _never_awaited(attempt):
@@ -245,6 +291,9 @@ the answer. The check calls it once alone and then five times at once.""",
         WrongAnswer(tries_the_snippet_first, "before it, your function made a call"),
         WrongAnswer(swaps_the_two, "of the types `dict` and `int`"),
         WrongAnswer(makes_the_answer_up, "is not the answer to it"),
+        WrongAnswer(takes_200_for_granted, "The server answered 404, and"),
+        WrongAnswer(tries_again_whatever_it_is, "sent the order 3 times"),
+        WrongAnswer(closes_unless_it_is_cancelled, "under way, and its client was not closed"),
         WrongAnswer(forgets_to_close, "1 connection was still open"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
     ],

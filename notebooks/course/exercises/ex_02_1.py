@@ -116,6 +116,24 @@ class SwallowsHttpxErrors(Solution):
         return isinstance(exc, httpx.HTTPError)
 
 
+class SwallowsValueErrors(Solution):
+    async def __aexit__(self, exc_type, exc, traceback):
+        await self.client.aclose()
+        return exc_type is ValueError
+
+
+class SwallowsLookupErrors(Solution):
+    async def __aexit__(self, exc_type, exc, traceback):
+        await self.client.aclose()
+        return isinstance(exc, LookupError)
+
+
+class ForgetsTheInterrupted(Solution):
+    async def __aexit__(self, exc_type, exc, traceback):
+        if exc is None or isinstance(exc, Exception | asyncio.CancelledError):
+            await self.client.aclose()
+
+
 class ForgetsTheCancelled(Solution):
     async def __aexit__(self, exc_type, exc, traceback):
         if exc is None or isinstance(exc, Exception):
@@ -287,6 +305,9 @@ block raises. The exception itself must still come out.""",
         WrongAnswer(ForgetsToAwaitTheClosing, "called and not awaited, so it never ran"),
         WrongAnswer(SwallowsTheException, "ended with an exception, and it disappeared"),
         WrongAnswer(SwallowsHttpxErrors, "ended with an exception of httpx, and it disappeared"),
+        WrongAnswer(SwallowsValueErrors, "ended with a ValueError, and it disappeared"),
+        WrongAnswer(SwallowsLookupErrors, "ended with a KeyError, and it disappeared"),
+        WrongAnswer(ForgetsTheInterrupted, "ended with an interrupt, and the connection stayed"),
         WrongAnswer(ClosesOnlyAfterSuccess, "ended with an exception, and the connection stayed"),
         WrongAnswer(ForgetsTheCancelled, "ended with a cancellation, and the connection stayed"),
         WrongAnswer(ClosesInATaskThatNobodyAwaits, "a task still ran that nobody waited for"),

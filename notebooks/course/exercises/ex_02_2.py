@@ -1,13 +1,21 @@
 """Streaming: read as much of a body as is wanted, and leave the rest on the server."""
 
-import httpx
+import asyncio
+import random
 
+import httpx
+from starlette.applications import Starlette
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from server.local import LocalServer
 from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
 
 WANTED = 100_000
-# Far more than the sockets' buffers hold, so a server that could send all of it was read from.
-LONG = "/drip?pieces=1000&gap=0&size=32768"
 SHORT_SIZE = 10
+# Far more than the sockets' buffers hold, so a server that could send all of it was read from.
+LONG, PIECE = 32_000_000, 30_000
+CONTENT = random.Random(1).randbytes(1_000_000)  # and it is no text
 
 
 async def first_bytes(url, wanted):
@@ -99,6 +107,30 @@ async def reads_synchronously(url, wanted):
     return body[:wanted]
 
 
+async def makes_the_bytes_up(url, wanted):
+    return b"x" * len(await solution(url, wanted))
+
+
+async def keeps_the_last_chunk_only(url, wanted):
+    kept = b""
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        async for chunk in response.aiter_bytes(wanted // 2 + 1):
+            kept = kept + chunk if len(kept) < wanted else chunk
+            if len(kept) >= wanted:
+                break
+    return kept[-wanted:]
+
+
+async def takes_it_for_text(url, wanted):
+    text = ""
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        async for piece in response.aiter_text():
+            text += piece
+            if len(text) >= wanted:
+                break
+    return text[:wanted].encode()[:wanted]
+
+
 async def stops_where_the_check_does(url, wanted):
     body = b""
     async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
@@ -128,7 +160,7 @@ async def takes_chunks_as_long_as_wanted(url, wanted):
 
 async def check(attempt, server):
     with server.ledger.watch() as seen:
-        body = await attempt(server.url + LONG, WANTED)
+        body = await attempt(f"{server.url}/long", WANTED)
     attempt.require_request(seen)
     expect(
         isinstance(body, bytes | bytearray),
@@ -149,6 +181,12 @@ async def check(attempt, server):
         seen=seen,
     )
     expect(
+        body == CONTENT[:WANTED],
+        f"The first {WANTED} bytes of the body.",
+        happened=f"So many bytes came, and they are others: {_compared(body)}.",
+        seen=seen,
+    )
+    expect(
         seen.responses == 0,
         "The reading stops once there is enough; the server never gets to its last piece.",
         happened="The server sent all 32 MB to the end: see the `response` line.",
@@ -162,19 +200,44 @@ async def check(attempt, server):
         seen=seen,
     )
     for size in (SHORT_SIZE, 0):
-        body = await attempt(f"{server.url}/bytes?size={size}", WANTED)
+        body = await attempt(f"{server.url}/short?size={size}", WANTED)
         expect(
-            body == b"x" * size,
+            body == CONTENT[:size],
             f"All {size} bytes of a body that has no more.",
             happened=f"Of a body of {size} bytes your function returned `{body!r:.60}`.",
         )
-    body = await attempt(f"{server.url}/bytes?size=1000", SHORT_SIZE)
+    body = await attempt(f"{server.url}/short?size=1000", SHORT_SIZE)
     expect(
-        body == b"x" * SHORT_SIZE,
+        body == CONTENT[:SHORT_SIZE],
         f"The first {SHORT_SIZE} bytes where `wanted` is {SHORT_SIZE}.",
         happened=f"Asked for {SHORT_SIZE} bytes, your function returned {len(body)}.",
     )
     await attempt.require_nothing_left()
+
+
+def _compared(body):
+    if len(set(body)) == 1:
+        return "each is the same, and no two in the server's body need be"
+    if CONTENT.find(bytes(body[:100])) > 0:
+        return "they stand further on in the body"
+    return "the server did not send them"
+
+
+def _serve():
+    """A server whose bodies begin with random bytes, which are no text."""
+
+    async def pieces():
+        for start in range(0, LONG, PIECE):
+            yield CONTENT[start : start + PIECE] or bytes(PIECE)
+            await asyncio.sleep(0)  # so that it learns that the caller has left
+
+    async def long(request):
+        return StreamingResponse(pieces())
+
+    async def short(request):
+        return Response(CONTENT[: int(request.query_params["size"])])
+
+    return LocalServer(Starlette(routes=[Route("/long", long), Route("/short", short)]))
 
 
 EXERCISE = Exercise(
@@ -202,6 +265,9 @@ end. A body that is shorter is returned whole.""",
         WrongAnswer(takes_one_chunk, "returned fewer"),
         WrongAnswer(leaves_the_stream_open, "with the rest of the body on its way"),
         WrongAnswer(forgets_that_a_body_may_be_empty, "Of a body of 0 bytes"),
+        WrongAnswer(makes_the_bytes_up, "each is the same"),
+        WrongAnswer(keeps_the_last_chunk_only, "they stand further on in the body"),
+        WrongAnswer(takes_it_for_text, "the server did not send them"),
         WrongAnswer(stops_where_the_check_does, "Asked for 10 bytes, your function returned 1000"),
         WrongAnswer(reads_synchronously, "Your code stopped it"),
     ],
@@ -210,4 +276,5 @@ end. A body that is shorter is returned whole.""",
     why="Leaving the block of `client.stream()` closes the response even if most of it is unread. "
     "The price is the connection, which cannot be used again.",
     check=check,
+    serve=_serve,
 )

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppres
 
 import httpx
 
-from course.exercises.stumbles import ERRORS
-from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
+from course.exercises.borrowing import check
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 @asynccontextmanager
@@ -24,6 +24,27 @@ async def solution(client=None):
     else:
         async with httpx.AsyncClient() as own:
             yield own
+
+
+# Right, too
+
+
+@asynccontextmanager
+async def with_a_null_context(client=None):
+    async with httpx.AsyncClient() if client is None else nullcontext(client) as given:
+        yield given
+
+
+@asynccontextmanager
+async def with_an_exit_stack(client=None):
+    async with AsyncExitStack() as stack:
+        if client is None:
+            client = httpx.AsyncClient()
+            stack.push_async_callback(client.aclose)
+        yield client
+
+
+# Wrong
 
 
 @asynccontextmanager
@@ -53,52 +74,6 @@ async def always_makes_one(client=None):
 
 
 @asynccontextmanager
-async def closes_only_after_success(client=None):
-    if client is not None:
-        yield client
-    else:
-        own = httpx.AsyncClient()
-        yield own
-        await own.aclose()
-
-
-@asynccontextmanager
-async def swallows_the_exception(client=None):
-    if client is not None:
-        yield client
-    else:
-        own = httpx.AsyncClient()
-        try:
-            yield own
-        except Exception:
-            pass
-        finally:
-            await own.aclose()
-
-
-@asynccontextmanager
-async def swallows_httpx_errors_of_a_lent_one(client=None):
-    if client is None:
-        async with httpx.AsyncClient() as own:
-            yield own
-    else:
-        with suppress(httpx.HTTPError):
-            yield client
-
-
-@asynccontextmanager
-async def closes_in_a_task_that_nobody_awaits(client=None):
-    if client is not None:
-        yield client
-    else:
-        own = httpx.AsyncClient()
-        try:
-            yield own
-        finally:
-            asyncio.create_task(own.aclose())  # noqa: RUF006
-
-
-@asynccontextmanager
 async def closes_a_lent_one_after_an_error(client=None):
     given = client or httpx.AsyncClient()
     try:
@@ -108,49 +83,6 @@ async def closes_a_lent_one_after_an_error(client=None):
         raise
     if client is None:
         await given.aclose()
-
-
-@asynccontextmanager
-async def with_a_null_context(client=None):
-    async with httpx.AsyncClient() if client is None else nullcontext(client) as given:
-        yield given
-
-
-@asynccontextmanager
-async def with_an_exit_stack(client=None):
-    async with AsyncExitStack() as stack:
-        if client is None:
-            client = httpx.AsyncClient()
-            stack.push_async_callback(client.aclose)
-        yield client
-
-
-kept = None
-
-
-@asynccontextmanager
-async def keeps_its_own_in_a_global(client=None):
-    global kept
-    if client is not None:
-        yield client
-    else:
-        if kept is None or kept.is_closed:
-            kept = httpx.AsyncClient()
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(kept.aclose)
-            yield kept
-
-
-@asynccontextmanager
-async def raises_a_copy(client=None):
-    if client is not None:
-        yield client
-    else:
-        async with httpx.AsyncClient() as own:
-            try:
-                yield own
-            except Exception as error:
-                raise type(error)("while using the client") from None
 
 
 async def forgets_the_decorator(client=None):
@@ -166,122 +98,118 @@ async def returns_it(client=None):
     return client or httpx.AsyncClient()
 
 
-async def check(attempt, server):
-    async with httpx.AsyncClient() as shared:
-        await shared.get(server.url + "/echo")
-        await _check_borrowed(attempt, server, shared)
-    await _check_own(attempt, server)
-    async with attempt() as one, attempt() as other:
-        same = one is other
-    expect(
-        not same,
-        "Each block without a client from outside gets a new one of its own.",
-        happened="Two open blocks got the same one: whoever leaves first closes it for both.",
-    )
+# Wrong about a client of its own only: what each does in the second case
 
 
-async def _check_borrowed(attempt, server, shared):
-    """The shared client has sent a request and is in use elsewhere."""
-    async with attempt(shared) as client:
-        is_shared = client is shared
-    expect(
-        is_shared,
-        "The block gets the very client that was passed in.",
-        happened="It got another one, so nothing is shared.",
-    )
-    expect(
-        not shared.is_closed,
-        "A client that was passed in stays open: its owner goes on using it.",
-        happened="The block closed a client that was not its own. The owner's next request fails.",
-    )
-    for words, error in ERRORS.items():
-        came_out = await _stumble(attempt, error, shared)
-        expect(
-            not shared.is_closed,
-            "A client that was passed in stays open, also when the block raises.",
-            happened=f"The block ended with {words}, and a client that was not its own was closed.",
-        )
-        expect(
-            came_out,
-            "An exception of the block comes out of it, whosever client it is.",
-            happened=f"The block had a client from outside, ended with {words}, and that "
-            "disappeared inside your function.",
-        )
-    with server.ledger.watch() as seen:
-        await shared.get(server.url + "/echo")
-    expect(
-        seen.connections == 0,
-        "The owner's next request travels on the connection that was there before.",
-        happened="It needed a new connection.",
-        seen=seen,
-    )
+def its_own(open_one):
+    @asynccontextmanager
+    async def answer(client=None):
+        opened = asynccontextmanager(open_one)() if client is None else nullcontext(client)
+        async with opened as given:
+            yield given
+
+    answer.__name__ = open_one.__name__
+    return answer
 
 
-async def _check_own(attempt, server):
-    await _check_own_after_success(attempt, server)
-    for words, error in ERRORS.items():
-        with server.ledger.watch() as seen:
-            came_out = await _stumble(attempt, error, url=server.url + "/echo")
-            await attempt.settle()
-        expect(
-            not still_open(seen),
-            "A client that the function made is closed after the block, also when it raises.",
-            happened=f"The block ended with {words}, and the code after `yield` did not run.",
-            seen=seen,
-        )
-        expect(
-            came_out,
-            "An exception of the block comes out of it.",
-            happened=f"The block ended with {words}, and it disappeared inside your function.",
-            seen=seen,
-        )
+@its_own
+async def closes_only_after_success():
+    own = httpx.AsyncClient()
+    yield own
+    await own.aclose()
 
 
-async def _check_own_after_success(attempt, server):
-    with server.ledger.watch() as seen:
-        async with attempt() as own:
-            kind = type(own)
-            if isinstance(own, httpx.AsyncClient):
-                await own.get(server.url + "/echo")
-        pending = attempt.pending
-        await attempt.settle()
-    expect(
-        kind is httpx.AsyncClient,
-        "Without a client passed in, the block gets a new `httpx.AsyncClient`.",
-        happened=f"It got an object of type `{kind.__name__}`.",
-        seen=seen,
-    )
-    expect(
-        not pending,
-        "The function's own client is closed when the block is over: the closing is awaited.",
-        happened="The block was over, and a task still ran that nobody waited for: "
-        f"`{next(iter(pending), '')}`.",
-        seen=seen,
-    )
-    expect(
-        not still_open(seen),
-        "A client that the function made is closed after the block, as nobody else can close it.",
-        happened="The block is over, and the connection of its own client is open.",
-        seen=seen,
-    )
-
-
-async def _stumble(attempt, error, *args, url=None):
-    """Raise in the block; return whether the exception came out."""
-    raised = error("raised inside the block")
+@its_own
+async def closes_unless_it_is_interrupted():
+    own = httpx.AsyncClient()
     try:
-        async with attempt(*args) as client:
-            if url is not None:
-                await client.get(url)
-            raise raised
-    except error as came_out:
-        expect(
-            came_out is raised,
-            "The exception of the block itself comes out.",
-            happened="The block raised an exception, and another one of its type came out.",
-        )
-        return True
-    return False
+        yield own
+    except (Exception, asyncio.CancelledError):
+        await own.aclose()
+        raise
+    await own.aclose()
+
+
+@its_own
+async def swallows_the_exception():
+    async with httpx.AsyncClient() as own:
+        with suppress(Exception):
+            yield own
+
+
+@its_own
+async def swallows_key_errors():
+    async with httpx.AsyncClient() as own:
+        with suppress(KeyError):
+            yield own
+
+
+@its_own
+async def closes_in_a_task_that_nobody_awaits():
+    own = httpx.AsyncClient()
+    try:
+        yield own
+    finally:
+        asyncio.create_task(own.aclose())  # noqa: RUF006
+
+
+kept = []
+
+
+@its_own
+async def keeps_its_own_in_a_global():
+    if not kept or kept[-1].is_closed:
+        kept.append(httpx.AsyncClient())
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(kept[-1].aclose)
+        yield kept[-1]
+
+
+@its_own
+async def raises_a_copy():
+    async with httpx.AsyncClient() as own:
+        try:
+            yield own
+        except Exception as error:
+            raise type(error)("while using the client") from None
+
+
+# Wrong about one that was lent only: what each does with it in the first case
+
+
+def a_lent_one(pass_on):
+    @asynccontextmanager
+    async def answer(client=None):
+        opened = httpx.AsyncClient() if client is None else asynccontextmanager(pass_on)(client)
+        async with opened as given:
+            yield given
+
+    answer.__name__ = pass_on.__name__
+    return answer
+
+
+@a_lent_one
+async def swallows_httpx_errors_of_a_lent_one(client):
+    with suppress(httpx.HTTPError):
+        yield client
+
+
+@a_lent_one
+async def swallows_value_errors_of_a_lent_one(client):
+    with suppress(ValueError):
+        yield client
+
+
+@a_lent_one
+async def cleans_a_lent_one_up(client):
+    yield client
+    client.cookies.clear()
+
+
+@a_lent_one
+async def sets_headers_of_a_lent_one(client):
+    client.headers["accept"] = "application/json"
+    yield client
 
 
 EXERCISE = Exercise(
@@ -305,9 +233,14 @@ hold when the block raises, and the exception comes out.""",
         WrongAnswer(enters_whatever_it_gives, "One that somebody else has opened is used as it is"),
         WrongAnswer(closes_nothing, "the connection of its own client is open"),
         WrongAnswer(always_makes_one, "It got another one"),
-        WrongAnswer(closes_only_after_success, "the code after `yield` did not run"),
-        WrongAnswer(swallows_the_exception, "and it disappeared inside your function"),
-        WrongAnswer(swallows_httpx_errors_of_a_lent_one, "The block had a client from outside"),
+        WrongAnswer(closes_only_after_success, "an exception, and the code after `yield`"),
+        WrongAnswer(closes_unless_it_is_interrupted, "an interrupt, and the code after `yield`"),
+        WrongAnswer(swallows_the_exception, "ended with an exception, and it disappeared"),
+        WrongAnswer(swallows_key_errors, "ended with a KeyError, and it disappeared"),
+        WrongAnswer(swallows_httpx_errors_of_a_lent_one, "ended with an exception of httpx, and"),
+        WrongAnswer(swallows_value_errors_of_a_lent_one, "ended with a ValueError, and that"),
+        WrongAnswer(sets_headers_of_a_lent_one, "its `headers` are others"),
+        WrongAnswer(cleans_a_lent_one_up, "its `cookies` are others"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
         WrongAnswer(closes_a_lent_one_after_an_error, "a client that was not its own was closed"),
         WrongAnswer(keeps_its_own_in_a_global, "Two open blocks got the same one"),

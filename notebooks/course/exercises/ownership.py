@@ -4,12 +4,10 @@
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from unittest import mock
 
 import httpx
 
+from course.exercises.ended import clients_made
 from server.wire import refused
 from workbench.checking.record import Wrong, expect
 
@@ -22,7 +20,7 @@ ERRORS = (Stumble, httpx.ReadTimeout, asyncio.CancelledError)
 
 
 async def check(attempt, server):
-    with _made() as made:
+    with clients_made() as made:
         await _check_own(attempt, server, made)
         if attempt.blocked:
             return  # a synchronous client, and the report says so: what follows would not fit it
@@ -33,20 +31,6 @@ async def check(attempt, server):
         for kind in ERRORS:
             await _check_lent_exception(attempt, server, kind)
         await _check_refused(attempt)
-
-
-@contextmanager
-def _made() -> Iterator[list[httpx.AsyncClient]]:
-    """Give the clients that are made in the block: as the list has them, none is collected."""
-    made = []
-    init = httpx.AsyncClient.__init__
-
-    def noting(client, *args, **kwargs):
-        init(client, *args, **kwargs)
-        made.append(client)
-
-    with mock.patch.object(httpx.AsyncClient, "__init__", noting):
-        yield made
 
 
 async def _check_own(attempt, server, made):
@@ -139,7 +123,7 @@ async def _check_exception(attempt, server, made, kind):
 async def _check_lent(attempt, server, made):
     async with httpx.AsyncClient() as lent:
         await lent.get(server.url + "/echo")
-        before = _settings(lent)
+        before = settings_of(lent)
         with server.ledger.watch() as seen:
             try:
                 async with attempt(server.url, client=lent) as forecasts:
@@ -161,7 +145,7 @@ async def _check_lent(attempt, server, made):
             "connection.",
             seen=seen,
         )
-        after = _settings(lent)
+        after = settings_of(lent)
         changed = [name for name, value in after.items() if value != before[name]]
         expect(
             not changed,
@@ -244,7 +228,8 @@ def _expect_open(lent, seen, block):
     )
 
 
-def _settings(client):
+def settings_of(client):
+    """Return what a client's owner has set and can see, to be compared."""
     return {
         "auth": client.auth,
         "base_url": client.base_url,

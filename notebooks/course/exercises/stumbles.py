@@ -6,11 +6,16 @@ import httpx
 
 
 class Stumble(Exception):
-    """What a check raises inside a block, as an error that is not httpx's."""
+    """What a check raises inside a block, as an error that is neither Python's nor httpx's."""
 
 
 ERRORS = {
     "an exception": Stumble,
     "an exception of httpx": httpx.ReadError,
     "a cancellation": asyncio.CancelledError,
+    "a ValueError": ValueError,
+    "a KeyError": KeyError,
+    "a TimeoutError": TimeoutError,
+    "a RuntimeError": RuntimeError,
+    "an interrupt": KeyboardInterrupt,
 }

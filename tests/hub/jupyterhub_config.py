@@ -42,7 +42,7 @@ c.Spawner.args = ["--allow-root", "--MappingKernelManager.cull_idle_timeout=900"
 c.Spawner.env_keep = ["PATH", "PYTHONPATH", "VIRTUAL_ENV", "NO_PROXY", "no_proxy"]
 c.Spawner.pre_spawn_hook = copy_the_lessons
 c.Spawner.start_timeout = c.Spawner.http_timeout = 300
-c.JupyterHub.concurrent_spawn_limit = 4
+c.JupyterHub.concurrent_spawn_limit = 30  # who comes beyond that is asked to try again
 c.JupyterHub.services = [{"name": "class", "api_token": os.environ["HUB_TOKEN"]}]
 c.JupyterHub.load_roles = [
     {

@@ -17,21 +17,19 @@ GATE = "closing"
 
 
 def log_line(error):
-    """Return one line, a str, that tells what an exception was.
+    """Return one line, a str: the exception's type, its text, and the type of its root.
 
-    It names the exception's type and has its text. It names the type of its root, too: what it
-    comes from in the end, also where a traceback would hide that. Of an exception group it has all
-    this for each of its members.
+    The root is what it comes from in the end, also where a traceback would hide that. Of a group
+    the line has all this for each member.
     """
     return str(error)
 
 
 def solution(error):
-    """Return one line, a str, that tells what an exception was.
+    """Return one line, a str: the exception's type, its text, and the type of its root.
 
-    It names the exception's type and has its text. It names the type of its root, too: what it
-    comes from in the end, also where a traceback would hide that. Of an exception group it has all
-    this for each of its members.
+    The root is what it comes from in the end, also where a traceback would hide that. Of a group
+    the line has all this for each member.
     """
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(map(solution, error.exceptions))

@@ -22,19 +22,17 @@ REFUSALS = ("client has been closed", "Attempted to send an sync request")
 
 
 def surely_not_sent(error):
-    """Return True if the exception proves that the server has not received the request, or False.
+    """Return True if the exception proves that the server has not received the request.
 
-    error: what a call of an AsyncClient ended with, or what was raised while its answer was used.
-    An exception of which nothing is known proves nothing.
+    It is what a call of an AsyncClient ended with, or what was raised as its answer was used.
     """
     return not isinstance(error, httpx.ReadTimeout)
 
 
 def solution(error):
-    """Return True if the exception proves that the server has not received the request, or False.
+    """Return True if the exception proves that the server has not received the request.
 
-    error: what a call of an AsyncClient ended with, or what was raised while its answer was used.
-    An exception of which nothing is known proves nothing.
+    It is what a call of an AsyncClient ended with, or what was raised as its answer was used.
     """
     not_sent = (
         httpx.ConnectError,
@@ -127,92 +125,103 @@ async def _provoke(server):
         client = await stack.enter_async_context(httpx.AsyncClient(verify=context))
         one = httpx.Limits(max_connections=1)
         narrow = await stack.enter_async_context(httpx.AsyncClient(verify=context, limits=one))
+        await stack.enter_async_context(held_connection(narrow, server))
         gone = httpx.AsyncClient(verify=context)
         await gone.aclose()
-        echo, silence = server.url + "/echo", server.url + "/faults/silence"
-        upload = httpx.Timeout(30, write=0.3)
-        await stack.enter_async_context(held_connection(narrow, server))
-        calls = (
-            (client.get(port.url), True, "Nobody listens there, so nobody can have received it."),
-            (
-                client.get(
-                    silent.url.replace("http:", "https:"), timeout=httpx.Timeout(30, connect=0.3)
-                ),
-                True,
-                "There was no connection to send it on.",
-            ),
-            (
-                narrow.get(echo, timeout=httpx.Timeout(30, pool=0.1)),
-                True,
-                "It never got a connection out of the pool.",
-            ),
-            (
-                gone.get(echo),
-                True,
-                "A closed client refuses the call before it does anything.",
-            ),
-            (
-                client.post(echo, content=io.BytesIO(b"a report")),
-                True,
-                "The client refuses such a body before it connects.",
-            ),
-            (client.get("stock/17"), True, "A URL without a host leads to nobody."),
-            (
-                client.get(silence, timeout=httpx.Timeout(30, read=0.3)),
-                False,
-                "The ledger shows the request: the server had it, and was silent.",
-            ),
-            (
-                client.get(server.url + "/faults/reset"),
-                False,
-                "The ledger shows the request: it arrived before the reset.",
-            ),
-            (
-                client.get(server.url + "/faults/close"),
-                False,
-                "The ledger shows the request. This text has two causes, and only one of them is "
-                "the stale connection, on which nothing arrives.",
-            ),
-            (
-                client.get(server.url + "/faults/truncated?sent=10&missing=90"),
-                False,
-                "A part of the answer came, so the request did arrive.",
-            ),
-            (
-                client.post(
-                    server.url + "/delay?seconds=1", content=bytes(20_000_000), timeout=upload
-                ),
-                False,
-                "The ledger shows the request: a part of the upload was sent.",
-            ),
-            (
-                asyncio.wait_for(client.get(silence), 0.3),
-                False,
-                "The ledger shows the request: your own deadline struck while it was carried out.",
-            ),
-            (
-                _in_a_later_loop(echo),
-                False,
-                "The ledger shows the request: on a connection of a closed loop sending works, and "
-                "only reading fails.",
-            ),
-            (
-                _read_too_late(client, server.url + "/bytes?size=1000000"),
-                False,
-                "It was answered. What failed is reading the answer.",
-            ),
-            (_status(client, server.url + "/status?code=503"), False, "It was answered, with 503."),
-            (
-                _parse(client, server.url + "/bytes?size=10"),
-                False,
-                "It was answered. What failed is parsing the answer.",
-            ),
-        )
+        calls = [
+            *_not_sent(server.url + "/echo", (client, narrow, gone), port.url, silent.url),
+            *_sent(server.url, client, silent.url),
+            *_answered(server.url, client),
+        ]
         failed = await asyncio.gather(*(call for call, _, _ in calls), return_exceptions=True)
     for error in failed:
         if not isinstance(error, Exception):
             raise RuntimeError(f"a call that was to fail gave {error!r}")
     return [(error, *case[1:]) for error, case in zip(failed, calls, strict=True)]
+
+
+def _only(**limit):
+    return httpx.Timeout(30, **limit)
+
+
+def _not_sent(echo, clients, nobody, silent):
+    """Yield calls that fail before anything is sent: (call, True, why)."""
+    client, narrow, gone = clients
+    tls = silent.replace("http:", "https:")
+    yield client.get(nobody), True, "Nobody listens there, so nobody can have received it."
+    yield (
+        client.get(tls, timeout=_only(connect=0.3)),
+        True,
+        "There was no connection to send it on.",
+    )
+    yield (
+        narrow.get(echo, timeout=_only(pool=0.1)),
+        True,
+        "It never got a connection out of the pool.",
+    )
+    yield gone.get(echo), True, "A closed client refuses the call before it does anything."
+    yield (
+        client.post(echo, content=io.BytesIO(b"a report")),
+        True,
+        "The client refuses such a body before it connects.",
+    )
+    yield client.get("stock/17"), True, "A URL without a host leads to nobody."
+
+
+def _sent(url, client, silent):
+    """Yield calls whose request arrives, in part at least: (call, False, why)."""
+    yield (
+        client.get(url + "/faults/silence", timeout=_only(read=0.3)),
+        False,
+        "The ledger shows the request: the server had it, and was silent.",
+    )
+    yield (
+        client.get(url + "/faults/reset"),
+        False,
+        "The ledger shows the request: it arrived before the reset.",
+    )
+    yield (
+        client.get(url + "/faults/close"),
+        False,
+        "The ledger shows the request. This text has two causes, and only one of them is the stale "
+        "connection, on which nothing arrives.",
+    )
+    yield (
+        client.post(silent, content=bytes(20_000_000), timeout=_only(write=0.3)),
+        False,
+        "A part of the upload was sent, and a server may act on that part.",
+    )
+    yield (
+        asyncio.wait_for(client.get(url + "/faults/silence"), 0.3),
+        False,
+        "The ledger shows the request: your own deadline struck while it was carried out.",
+    )
+    yield (
+        _in_a_later_loop(url + "/echo"),
+        False,
+        "The ledger shows the request: on a connection of a closed loop sending works, and only "
+        "reading fails.",
+    )
+
+
+def _answered(url, client):
+    """Yield calls that are answered, and fail then: (call, False, why)."""
+    yield (
+        client.get(url + "/faults/truncated?sent=10&missing=90"),
+        False,
+        "A part of the answer came, so the request did arrive.",
+    )
+    yield (
+        _read_too_late(client, url + "/bytes?size=1000000"),
+        False,
+        "It was answered. What failed is reading the answer.",
+    )
+    yield _status(client, url + "/status?code=503"), False, "It was answered, with 503."
+    yield (
+        _parse(client, url + "/bytes?size=10"),
+        False,
+        "It was answered. What failed is parsing the answer.",
+    )
 
 
 async def _in_a_later_loop(url):
@@ -259,7 +268,7 @@ EXERCISE = Exercise(
     wrong=[
         WrongAnswer(by_connect_errors, "never got a connection out of the pool"),
         WrongAnswer(without_the_clients_refusals, "A closed client refuses"),
-        WrongAnswer(every_timeout_but_read, "a part of the upload was sent"),
+        WrongAnswer(every_timeout_but_read, "may act on that part"),
         WrongAnswer(every_runtime_error, "only reading fails"),
         WrongAnswer(no_text, "Nobody listens there"),
         WrongAnswer(not_read_or_write, "your own deadline struck"),

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from workbench.table import marked
 LESSONS = Path(__file__).resolve().parent.parent.parent
 VARIES = (
     (re.compile(r" object at 0x[0-9a-fA-F]+( \[[^\]]*\])?"), ""),
-    (re.compile(r" \(_ssl\.c:\d+\)"), ""),
+    (re.compile(r" \(_ssl\.c:\d+\)|_ssl\.c:\d+: "), ""),
     (re.compile(r" \(missed \w+ method\)"), ""),  # Python 3.14 adds it
 )
 
@@ -38,13 +39,19 @@ class Made:
         """What a log would have, without what changes from run to run or from system to system."""
         if isinstance(self.error, str):
             return self.error
-        text = str(self.error)
-        if text and any(isinstance(e, OSError) and text == str(e) for e in _roots(self.error)):
-            words = re.search(r"CERTIFICATE_VERIFY_FAILED.*: (.*) \(", text)
-            text = f"... {words[1]} ..." if words else "<the system's words>"
+        name, text = type(self.error).__name__, str(self.error)
+        for root in _roots(self.error):
+            if _speaks_for_the_system(root) and text == str(root):
+                return f"{name}(<the system's words>) from {type(root).__name__}"
         for varying, instead in VARIES:
             text = varying.sub(instead, text)
-        return f"{type(self.error).__name__}({text!r})"
+        return f"{name}({text!r})"
+
+
+def _speaks_for_the_system(root: BaseException) -> bool:
+    """Whether its text is the operating system's; of certificates OpenSSL speaks, alike on each."""
+    has_number = isinstance(root, OSError) and root.errno is not None
+    return has_number and not isinstance(root, ssl.SSLCertVerificationError)
 
 
 def _roots(error: BaseException) -> list[BaseException]:
@@ -128,7 +135,9 @@ class FieldGuide:
 
     def _face(self, face: Face) -> str:
         said = " ".join(f"<code>{html.escape(text)}</code>" for text in self.shown(face))
-        head = f'<tr><th colspan="{len(COLUMNS)}">{said}<br>{marked(face.ask)}</th></tr>'
+        head = (
+            f'<tr><th colspan="{len(COLUMNS)}">{said}<br><span>{marked(face.ask)}</span></th></tr>'
+        )
         rows = "".join(
             "<tr>" + "".join(f"<td>{cell}</td>" for cell in self._cells(row)) + "</tr>"
             for row in face.rows

@@ -31,7 +31,7 @@ class Row:
         where the face has no other row.
     cause, cure: sentences; `backticks` mark code.
     received: whether the server received the request that failed, in the run that made the row;
-        None where what fails is no request.
+        None where what fails is no request, or where the run cannot tell.
     lessons: files of notebooks, relative to the lessons' folder.
     chain: exceptions of which one is in the chain of an error of this row and of no other row of
         the face: names of types, an `OSError` with its number. Empty where the chain has no say.

@@ -5,13 +5,14 @@ key, or read from the stored output of the notebook that makes it (`rows.Read`):
 here is told by lesson 12 what is missing. `diagnose` takes the first face that fits.
 """
 
-from course.guide.faces import answering, before, connecting, loops, pool
+from course.guide.faces import answering, before, connecting, http2, loops, pool
 from course.guide.rows import Face, Row
 
 FACES: tuple[Face, ...] = (
     *connecting.FACES,
     *pool.FACES,
     *answering.FACES,
+    *http2.FACES,
     *loops.FACES,
     *before.FACES,
 )

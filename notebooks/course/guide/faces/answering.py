@@ -1,8 +1,10 @@
 """A connection, and no whole answer on it."""
 
-from course.guide.rows import Face, Row
+from course.guide.rows import Face, Read, Row
 
 STALE = "04-stale-connections.ipynb"
+STREAMS = "deeper/09-streams-that-break.ipynb"
+HTTP2 = "deeper/04-http2.ipynb"
 WIRE = "deeper/04-what-the-wire-can-do.ipynb"
 RESET = r"\[(?:Errno (?:54|104)|WinError 10054)\] .*"
 THEIR_LOG = "does the other side's log, if it notes requests when they arrive, have this one?"
@@ -42,9 +44,9 @@ FACES = (
                 "cut short",
                 "",
                 "The connection ended inside the body. A part of it has arrived.",
-                IF_IDEMPOTENT + " What was streamed must be resumed or thrown away.",
+                IF_IDEMPOTENT + " A stream is resumed, or what came of it is thrown away.",
                 True,
-                (WIRE,),
+                (WIRE, STREAMS),
             ),
         ),
     ),
@@ -56,7 +58,8 @@ FACES = (
             Row(
                 "reset",
                 "`ConnectionResetError`; it has",
-                "An RST: the server's process died, or somebody cut the connection.",
+                "An RST: the server's process died, or somebody cut the connection. With HTTP/2 it "
+                "takes every call on it.",
                 IF_IDEMPOTENT,
                 True,
                 (STALE, WIRE),
@@ -96,6 +99,26 @@ FACES = (
                 ("10-timeouts.ipynb", "deeper/10-which-values.ipynb"),
             ),
             Row(
+                "stalled",
+                "yes, and a part of the answer has come",
+                "A stream stalled: whoever sends it is stuck, or waits.",
+                "A stream is resumed, or what came of it is thrown away.",
+                True,
+                (STREAMS,),
+                read=Read(STREAMS, "ReadTimeout('')", ("stall  ReadTimeout('')",)),
+            ),
+            Row(
+                "shared limit",
+                "yes, and other calls on the same HTTP/2 connection fail with it",
+                "The shortest `read` limit among them ran out: one call reads for all.",
+                "Long limits, and `asyncio.timeout` around each call.",
+                True,
+                (HTTP2,),
+                read=Read(
+                    HTTP2, "ReadTimeout('')", ("5  100.0%  56.6% to 100.0%  ReadTimeout('')",)
+                ),
+            ),
+            Row(
                 "hop dropped",
                 "no; it came after a pause",
                 "A hop forgot the idle connection and drops what comes.",
@@ -113,9 +136,9 @@ FACES = (
             Row(
                 "not reading",
                 "",
-                "The peer takes no more of the upload. A part of it has arrived.",
+                "The peer takes no more of the upload. A part of it may have arrived.",
                 IF_IDEMPOTENT + " Smaller uploads, a longer `write`.",
-                True,
+                None,
                 ("10-timeouts.ipynb",),
             ),
         ),

@@ -9,6 +9,13 @@ NO_NAME = r"\[Errno (?:-[2345]|8|1100[1-4])\] .*"
 NO_TLS = (
     r"\[SSL: (?:WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST)\] .*|\[SSL\] record layer.*"
 )
+UNKNOWN = r"unable to get (?:local )?issuer certificate|self[- ]signed certificate"
+MISMATCH = r"(?:Hostname|IP address) mismatch, certificate is not valid for"
+EXPIRED = r"certificate (?:has expired|is not yet valid)"
+NOT_TRUSTED = (
+    r"\[SSL: CERTIFICATE_VERIFY_FAILED\] certificate verify failed: "
+    rf"(?:{UNKNOWN}|{MISMATCH}|{EXPIRED}).*"
+)
 THE_ROOT = (
     "what is the root, at the end of `__cause__` and `__context__`? The traceback does not show it."
 )
@@ -61,6 +68,42 @@ FACES = (
                 False,
                 (WIRE,),
                 chain=("gaierror",),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.ConnectError",),
+        NOT_TRUSTED,
+        "what does the text say of the certificate? (The root is `SSLCertVerificationError`.)",
+        (
+            Row(
+                "unknown authority",
+                "`unable to get local issuer certificate`, or self-signed",
+                "Its authority is none that this client trusts: a private one, a proxy that opens "
+                "TLS, or a chain that the server sends without its middle.",
+                "`SSL_CERT_FILE`, or `verify=` with a context that has loaded it. httpx does not "
+                "read `REQUESTS_CA_BUNDLE`.",
+                False,
+                (WIRE,),
+                around=UNKNOWN,
+            ),
+            Row(
+                "wrong name",
+                "`mismatch`",
+                "The certificate is for another name than the URL's host.",
+                "Call it by a name that the certificate has.",
+                False,
+                (WIRE,),
+                around=MISMATCH,
+            ),
+            Row(
+                "expired",
+                "`has expired`, `is not yet valid`",
+                "It was not renewed, or one of the two clocks is wrong.",
+                "Renew it; look at this machine's clock.",
+                False,
+                (WIRE,),
+                around=EXPIRED,
             ),
         ),
     ),

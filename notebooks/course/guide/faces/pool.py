@@ -7,8 +7,8 @@ POOL = "05-the-pool-runs-dry.ipynb"
 FACES = (
     Face(
         ("httpx.PoolTimeout",),
-        r"|timed out",
-        "what does the repr of the pool *in use* say at the first of them? "
+        r"",
+        "what does the repr of the pool in use say at the first of them? "
         "`client._transport_for_url(url)._pool`: with a proxy or `mounts=` it is not "
         "`client._transport._pool`.",
         (

@@ -2,8 +2,11 @@
 
 import asyncio
 import ssl
+from contextlib import asynccontextmanager
 
 import httpx
+
+from workbench.waterfall.recording import record
 
 PATIENT = 10.0  # a limit that no test reaches
 TLS = ssl.create_default_context()  # one for all: it takes longer than most tests
@@ -18,6 +21,14 @@ def client_of(server, most=10, pool=PATIENT, read=PATIENT, **options):
         verify=TLS,
         **options,
     )
+
+
+@asynccontextmanager
+async def recorded(server, **options):
+    """Give a client of the server, and the waterfall of what it does in the block."""
+    async with client_of(server, **options) as client:
+        with record(client, server.ledger) as waterfall:
+            yield client, waterfall
 
 
 async def outcomes(*calls):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import warnings
+from contextlib import ExitStack, closing
 
 import ipywidgets as widgets
 import pytest
@@ -11,6 +12,8 @@ from server.background import turns
 from server.local import LocalServer
 from workbench.explorer import Explorer, Slider
 from workbench.loop import Ticks, tick_plot
+
+pytestmark = pytest.mark.anyio
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -22,29 +25,46 @@ class Shown:
         return {"image/png": "QUJD", "text/plain": "what it shows"}, {"image/png": {"width": 3}}
 
 
-def make(experiment):
-    return Explorer(
-        experiment,
-        gap=Slider("idle gap (s)", 0.0, 2.0, 0.5),
-        clients=Slider("clients", 1, 50, 10),
-    )
+@pytest.fixture
+def make():
+    """Make explorers of experiments, which are closed in the end."""
+    sliders = {
+        "gap": Slider("idle gap (s)", 0.0, 2.0, 0.5),
+        "clients": Slider("clients", 1, 50, 10),
+    }
+    with ExitStack() as made:
+        yield lambda experiment: made.enter_context(closing(Explorer(experiment, **sliders)))
 
 
 @pytest.fixture
-def explorer():
+def explorer(make):
     async def experiment(gap, clients):
         return Shown(), f"{gap} {clients}"
 
-    made = make(experiment)
-    yield made
-    made.close()
+    return make(experiment)
+
+
+class Hanging:
+    """An experiment that does not end by itself."""
+
+    def __init__(self):
+        self.ended = asyncio.Event()
+
+    async def run(self, gap, clients):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            self.ended.set()
+
+    async def has_ended(self):
+        async with asyncio.timeout(2):
+            await self.ended.wait()
 
 
 def texts(explorer):
     return [output["data"]["text/plain"] for output in explorer._output.outputs]
 
 
-@pytest.mark.anyio
 async def test_the_experiment_gets_the_values_of_the_sliders(explorer):
     assert explorer.values == {"gap": 0.5, "clients": 10}
     explorer.set(gap=1.25, clients=3)
@@ -52,7 +72,6 @@ async def test_the_experiment_gets_the_values_of_the_sliders(explorer):
     assert text == "1.25 3"
 
 
-@pytest.mark.anyio
 async def test_results_are_shown_as_a_cell_would_show_them(explorer):
     await explorer.run()
     picture, text = explorer._output.outputs
@@ -61,7 +80,6 @@ async def test_results_are_shown_as_a_cell_would_show_them(explorer):
     assert text["data"]["text/plain"] == "'0.5 10'"
 
 
-@pytest.mark.anyio
 async def test_a_new_run_takes_the_place_of_the_last(explorer):
     await explorer.run()
     explorer.set(clients=7)
@@ -69,19 +87,16 @@ async def test_a_new_run_takes_the_place_of_the_last(explorer):
     assert texts(explorer) == ["what it shows", "'0.5 7'"]
 
 
-@pytest.mark.anyio
-async def test_a_single_result_needs_no_tuple():
+async def test_a_single_result_needs_no_tuple(make):
     async def experiment(gap, clients):
         return [1, 2]
 
     explorer = make(experiment)
     await explorer.run()
     assert texts(explorer) == ["[1, 2]"]
-    explorer.close()
 
 
-@pytest.mark.anyio
-async def test_a_failed_run_shows_its_exception_and_the_next_one_works():
+async def test_a_failed_run_shows_its_exception_and_the_next_one_works(make):
     async def experiment(gap, clients):
         if clients == 10:
             raise OSError("no port left")
@@ -93,11 +108,9 @@ async def test_a_failed_run_shows_its_exception_and_the_next_one_works():
     assert not explorer._button.disabled
     explorer.set(clients=1)
     assert await explorer.run() == "fine"
-    explorer.close()
 
 
-@pytest.mark.anyio
-async def test_the_button_runs_it_once_at_a_time():
+async def test_the_button_runs_it_once_at_a_time(make):
     started = []
     go_on = asyncio.Event()
 
@@ -116,27 +129,17 @@ async def test_the_button_runs_it_once_at_a_time():
     await explorer._running
     assert texts(explorer) == ["'done'"]
     assert not explorer._button.disabled
-    explorer.close()
 
 
-@pytest.mark.anyio
-async def test_closing_ends_a_run_and_removes_the_widgets():
-    ended = asyncio.Event()
-
-    async def experiment(gap, clients):
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.set()
-
+async def test_closing_ends_a_run_and_removes_the_widgets(make):
+    hanging = Hanging()
     before = set(widgets.widget._instances)
-    explorer = make(experiment)
+    explorer = make(hanging.run)
     explorer._button.click()
     await asyncio.sleep(0)
     explorer.close()
     explorer.close()
-    async with asyncio.timeout(2):
-        await ended.wait()
+    await hanging.has_ended()
     assert set(widgets.widget._instances) <= before
 
 
@@ -148,7 +151,6 @@ def looks_old(explorer):
     return "workbench-old" in explorer._output._dom_classes
 
 
-@pytest.mark.anyio
 async def test_a_result_says_how_it_was_made_and_looks_old_once_a_slider_moves(explorer):
     assert said(explorer) == "Not run yet."
     await explorer.run()
@@ -164,8 +166,7 @@ async def test_a_result_says_how_it_was_made_and_looks_old_once_a_slider_moves(e
     assert not looks_old(explorer)
 
 
-@pytest.mark.anyio
-async def test_a_run_says_that_it_runs_and_can_be_stopped():
+async def test_a_run_says_that_it_runs_and_can_be_stopped(make):
     hangs = asyncio.Event()
     ended = []
 
@@ -198,11 +199,9 @@ async def test_a_run_says_that_it_runs_and_can_be_stopped():
     assert looks_old(explorer)
     assert texts(explorer) == ["'done'"]
     assert (explorer._button.disabled, explorer._stop_button.disabled) == (False, True)
-    explorer.close()
 
 
-@pytest.mark.anyio
-async def test_a_run_that_ends_under_a_slider_that_has_moved_shows_an_old_result():
+async def test_a_run_that_ends_under_a_slider_that_has_moved_shows_an_old_result(make):
     go_on = asyncio.Event()
 
     async def experiment(gap, clients):
@@ -216,32 +215,20 @@ async def test_a_run_that_ends_under_a_slider_that_has_moved_shows_an_old_result
     await explorer._running
     assert looks_old(explorer)
     assert said(explorer).startswith("Old result, from the run with idle gap (s) 0.5, clients 10.")
-    explorer.close()
 
 
-@pytest.mark.anyio
-async def test_a_run_that_is_cancelled_from_outside_ends_its_experiment():
-    ended = asyncio.Event()
-
-    async def experiment(gap, clients):
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.set()
-
-    explorer = make(experiment)
+async def test_a_run_that_is_cancelled_from_outside_ends_its_experiment(make):
+    hanging = Hanging()
+    explorer = make(hanging.run)
     running = asyncio.create_task(explorer.run())
     await turns(3)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    async with asyncio.timeout(2):
-        await ended.wait()
-    explorer.close()
+    await hanging.has_ended()
 
 
-@pytest.mark.anyio
-async def test_a_server_that_is_gone_is_said_in_a_sentence():
+async def test_a_server_that_is_gone_is_said_in_a_sentence(make):
     server = LocalServer()
 
     async def experiment(gap, clients):
@@ -258,11 +245,9 @@ async def test_a_server_that_is_gone_is_said_in_a_sentence():
         "start(). If the notebook has stopped its server (its last cell does), start it again with "
         "server.start() in a cell, then press Run."
     ]
-    explorer.close()
 
 
-@pytest.mark.anyio
-async def test_a_picture_is_shown_with_its_words():
+async def test_a_picture_is_shown_with_its_words(make):
     async def experiment(gap, clients):
         return tick_plot({"a run": Ticks([0, 0.001])}, title="Words")
 
@@ -271,7 +256,6 @@ async def test_a_picture_is_shown_with_its_words():
     picture, words = explorer._output.outputs
     assert "image/png" in picture["data"]
     assert picture["data"]["text/plain"] in words["data"]["text/html"]
-    explorer.close()
 
 
 def test_it_can_be_read_without_widgets(explorer):
@@ -309,7 +293,7 @@ def test_a_slider_begins_within_its_range(value):
         Slider("idle gap (s)", 0.0, 2.0, value)
 
 
-def test_what_it_refuses():
+def test_what_it_refuses(make):
     async def too_few(gap):
         pass
 
@@ -324,7 +308,6 @@ def test_what_it_refuses():
             make(experiment)
 
 
-@pytest.mark.anyio
 async def test_nobody_is_warned_of_anything(explorer):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -13,6 +13,8 @@ import pytest
 from server import wire
 from server.local import LocalServer
 
+pytestmark = pytest.mark.anyio
+
 
 @contextlib.asynccontextmanager
 async def used_once(server, **options):
@@ -23,7 +25,6 @@ async def used_once(server, **options):
             yield link, client
 
 
-@pytest.mark.anyio
 async def test_what_comes_late_is_dropped(server):
     async with used_once(server) as (link, client):
         with server.ledger.watch() as seen:
@@ -38,7 +39,6 @@ async def test_what_comes_late_is_dropped(server):
         assert (link.connections, seen.connections, seen.requests) == (2, 1, 1)
 
 
-@pytest.mark.anyio
 async def test_what_comes_late_is_reset(server):
     async with used_once(server, late="reset") as (link, client):
         with server.ledger.watch() as seen:
@@ -50,7 +50,6 @@ async def test_what_comes_late_is_reset(server):
             assert (await client.get("/echo")).status_code == 200
 
 
-@pytest.mark.anyio
 async def test_the_servers_fin_is_not_heard():
     with LocalServer(timeout_keep_alive=0.05) as server:
         async with used_once(server) as (link, client):
@@ -87,7 +86,6 @@ def test_each_side_of_a_forgotten_connection(late):
                     sender.recv(1)
 
 
-@pytest.mark.anyio
 async def test_it_forgets_what_is_idle():
     with LocalServer(timeout_keep_alive=60) as server:
         async with used_once(server, idle=0.2) as (link, client):

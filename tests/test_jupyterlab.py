@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from jupyter_server.services.contents.manager import ContentsManager
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKBENCH = ROOT / "notebooks/workbench"
@@ -29,10 +28,3 @@ def test_jupyterlab_has_each_setting(plugin):
         known = schema["properties"][setting]
         # News has no type of its own, but a list of words.
         assert type(value) is type(known["default"]), setting
-
-
-def test_what_is_hidden_comes_to_what_jupyter_hides_by_itself():
-    [(owner, settings)] = LISTING.items()
-    [(name, hidden)] = settings.items()
-    assert owner == ContentsManager.__name__
-    assert set(getattr(ContentsManager(), name)) < set(hidden)

@@ -16,6 +16,8 @@ from server.ledger import clock
 from server.local import LocalServer
 from server.wire import Link
 
+pytestmark = pytest.mark.anyio
+
 LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
@@ -40,7 +42,6 @@ def closings(seen):
 # Counts
 
 
-@pytest.mark.anyio
 async def test_counts_agree_with_the_clients_addresses_and_a_proxys(server):
     addresses = []
 
@@ -59,7 +60,6 @@ async def test_counts_agree_with_the_clients_addresses_and_a_proxys(server):
     assert seen.requests == seen.responses == len(addresses) == 12
 
 
-@pytest.mark.anyio
 async def test_connections_are_told_apart_as_the_client_does(server, client):
     with server.ledger.watch() as seen:
         responses = await asyncio.gather(*[client.get("/delay?seconds=0.1") for _ in range(3)])
@@ -74,7 +74,6 @@ async def test_connections_are_told_apart_as_the_client_does(server, client):
     assert last.nth == 2
 
 
-@pytest.mark.anyio
 async def test_events_come_in_order_and_on_the_common_clock(server, client):
     before = clock()
     with server.ledger.watch() as seen:
@@ -99,7 +98,6 @@ async def test_events_come_in_order_and_on_the_common_clock(server, client):
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-@pytest.mark.anyio
 async def test_watch_has_all_that_the_client_did_before_and_nothing_more(server):
     for _ in range(50):
         with server.ledger.watch() as seen, connect(server) as sock:
@@ -107,7 +105,6 @@ async def test_watch_has_all_that_the_client_did_before_and_nothing_more(server)
         assert [event.kind for event in seen.events] == ["opened", "request", "closed"]
 
 
-@pytest.mark.anyio
 async def test_watches_nest_and_stand_still_afterwards(server, client):
     with server.ledger.watch() as outer:
         await client.get("/echo")
@@ -173,7 +170,6 @@ def test_blocked_server_does_not_pass_for_an_idle_one(monkeypatch):
         released.set()
 
 
-@pytest.mark.anyio
 async def test_requests_that_uvicorn_answers_itself_are_counted():
     with LocalServer(limit_concurrency=1) as server, server.ledger.watch() as seen:
         async with httpx.AsyncClient(base_url=server.url, verify=False) as client:
@@ -182,7 +178,6 @@ async def test_requests_that_uvicorn_answers_itself_are_counted():
     assert seen.requests == 1
 
 
-@pytest.mark.anyio
 async def test_failing_application_is_seen_to_answer_500():
     async def app(scope, receive, send):
         raise ValueError
@@ -201,7 +196,6 @@ async def test_failing_application_is_seen_to_answer_500():
 # A response is one once it is sent to its end
 
 
-@pytest.mark.anyio
 async def test_response_that_the_client_does_not_read_to_its_end_is_none(server, client):
     size = 32 * 1024 * 1024
     with server.ledger.watch() as seen:
@@ -213,7 +207,6 @@ async def test_response_that_the_client_does_not_read_to_its_end_is_none(server,
     assert closings(seen) == [("client", True)]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("close", [False, True])
 async def test_large_response_is_one_once_it_is_read(server, client, close):
     headers = {"connection": "close"} if close else {}
@@ -289,7 +282,6 @@ def test_client_that_leaves_with_its_upload_half_done(server):
     assert closings(seen) == [("client", False)]
 
 
-@pytest.mark.anyio
 async def test_reset_that_comes_too_late_is_not_claimed():
     """A server's reset() on a connection that the client has left neither fails nor counts."""
     done = threading.Event()

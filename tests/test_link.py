@@ -19,6 +19,8 @@ from server import wire
 from server.ledger import clock
 from server.local import LocalServer
 
+pytestmark = pytest.mark.anyio
+
 DELAY = 0.2
 LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -50,7 +52,6 @@ def read_all(sock):
     return bytes(received)
 
 
-@pytest.mark.anyio
 async def test_link_delays_each_direction(server):
     with wire.Link(server.url, DELAY) as link, server.ledger.watch() as seen:
         async with httpx.AsyncClient(base_url=link.url, timeout=20, verify=False) as client:
@@ -120,7 +121,6 @@ def test_link_tells_a_reset_from_a_fin_to_the_server(server):
     assert ends == [("client", False), ("client", True)]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("path", "error"),
     [
@@ -135,7 +135,6 @@ async def test_faults_pass_through_a_link(server, path, error):
         await post(link.url + path, b"body")
 
 
-@pytest.mark.anyio
 async def test_request_and_fin_cross_on_a_link(server):
     """The keep-alive race without luck: the request leaves before the FIN is here."""
     with LocalServer(timeout_keep_alive=1.2) as server, wire.Link(server.url, 0.8) as link:
@@ -178,7 +177,6 @@ def test_link_holds_no_more_than_its_bytes():
         assert received == sent
 
 
-@pytest.mark.anyio
 async def test_link_to_nobody_resets():
     with (
         wire.refused() as nobody,
@@ -188,7 +186,6 @@ async def test_link_to_nobody_resets():
         await post(link.url, b"")
 
 
-@pytest.mark.anyio
 async def test_many_connections_on_one_link(server):
     with wire.Link(server.url, 0.05) as link, server.ledger.watch() as seen:
         async with httpx.AsyncClient(base_url=link.url, timeout=20, verify=False) as client:
@@ -203,7 +200,6 @@ async def test_many_connections_on_one_link(server):
     assert seen.connections == link.connections == 40
 
 
-@pytest.mark.anyio
 async def test_link_starts_and_stops_as_often_as_one_likes(server):
     link = wire.Link(server.url, 0)
     with pytest.raises(RuntimeError, match="not running"):
@@ -225,7 +221,6 @@ async def test_link_starts_and_stops_as_often_as_one_likes(server):
     assert repr(link) == f"<Link of 0 s to {server.url}>"
 
 
-@pytest.mark.anyio
 async def test_stopping_a_link_cuts_what_is_under_way(server):
     with wire.Link(server.url, 0.05) as link:
         request = asyncio.create_task(post(link.url + "/faults/hold?gate=cut", b""))

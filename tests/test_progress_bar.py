@@ -5,6 +5,8 @@ import pytest
 from workbench.timings import time_in_turn
 from workbench.trials import run_trials
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture
 def half_seconds(monkeypatch):
@@ -19,7 +21,6 @@ def half_seconds(monkeypatch):
     return trial
 
 
-@pytest.mark.anyio
 async def test_a_bar_appears_when_the_run_lasts_over_a_second(half_seconds, monkeypatch, capsys):
     monkeypatch.delenv("WORKBENCH_PROGRESS")
     await run_trials(half_seconds, 10)
@@ -29,21 +30,18 @@ async def test_a_bar_appears_when_the_run_lasts_over_a_second(half_seconds, monk
     assert "| 1/10 [" not in shown
 
 
-@pytest.mark.anyio
 async def test_calls_that_are_timed_have_a_bar_too(half_seconds, monkeypatch, capsys):
     monkeypatch.delenv("WORKBENCH_PROGRESS")
     await time_in_turn({"a": half_seconds, "b": half_seconds}, rounds=3)
     assert "| 4/6 [" in capsys.readouterr().err
 
 
-@pytest.mark.anyio
 async def test_a_short_run_shows_no_bar(half_seconds, monkeypatch, capsys):
     monkeypatch.delenv("WORKBENCH_PROGRESS")
     await run_trials(half_seconds, 1)
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.anyio
 async def test_the_bar_can_be_switched_off(half_seconds, monkeypatch, capsys):
     monkeypatch.setenv("WORKBENCH_PROGRESS", "0")
     await run_trials(half_seconds, 10)

@@ -7,6 +7,8 @@ import pytest
 
 from workbench.protocols import PROTOCOLS, protocol_table
 
+pytestmark = pytest.mark.anyio
+
 
 class Everything:
     def __await__(self):
@@ -32,7 +34,6 @@ async def coroutine_function():
     return 1
 
 
-@pytest.mark.anyio
 async def test_protocols_are_those_of_the_objects_type():
     on_the_object = HalfAManager()
     on_the_object.__aexit__ = on_the_object.__aenter__
@@ -49,7 +50,6 @@ async def test_protocols_are_those_of_the_objects_type():
     assert table.that_can("async with") == ["everything", "managed()"]
 
 
-@pytest.mark.anyio
 async def test_a_coroutine_in_the_table_is_neither_run_nor_missed():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -57,7 +57,6 @@ async def test_a_coroutine_in_the_table_is_neither_run_nor_missed():
     assert [row.gives for row in table.rows.values()] == ["coroutine", "int"]
 
 
-@pytest.mark.anyio
 async def test_the_table_as_text_and_as_html():
     table = await protocol_table(["'<b>' < name", "call()"], name="x", call=coroutine_function)
     assert repr(table).splitlines() == [
@@ -68,7 +67,6 @@ async def test_the_table_as_text_and_as_html():
     assert "<code>'&lt;b&gt;' &lt; name</code>" in table._repr_html_()
 
 
-@pytest.mark.anyio
 async def test_what_the_table_refuses():
     with pytest.raises(SyntaxError):
         await protocol_table(["response = 1"])

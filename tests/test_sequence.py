@@ -14,6 +14,8 @@ from server.wire import Link
 from workbench.waterfall.recording import record
 from workbench.waterfall.sequence import sequence_plot, transits
 
+pytestmark = pytest.mark.anyio
+
 ONE_WAY = 0.2
 
 
@@ -39,7 +41,6 @@ async def two_requests(server, path="/echo", until_closed=False, delay=ONE_WAY):
     return waterfall
 
 
-@pytest.mark.anyio
 async def test_two_answered_requests(server):
     waterfall = await two_requests(server)
     travelled = transits(waterfall, ONE_WAY)
@@ -58,7 +59,6 @@ async def test_two_answered_requests(server):
     )
 
 
-@pytest.mark.anyio
 async def test_a_request_that_crosses_the_fin(server):
     waterfall = await two_requests(server, until_closed=True)
     travelled = transits(waterfall, ONE_WAY)
@@ -75,7 +75,6 @@ async def test_a_request_that_crosses_the_fin(server):
     )
 
 
-@pytest.mark.anyio
 async def test_a_request_that_was_received_and_not_answered(server):
     waterfall = await two_requests(server, "/faults/reset?nth=2")
     travelled = transits(waterfall, ONE_WAY)
@@ -87,7 +86,6 @@ async def test_a_request_that_was_received_and_not_answered(server):
     ]
 
 
-@pytest.mark.anyio
 async def test_an_answer_has_the_number_of_its_request(server):
     with Link(server.url, ONE_WAY) as link:
         async with httpx.AsyncClient() as client:
@@ -99,7 +97,6 @@ async def test_an_answer_has_the_number_of_its_request(server):
     assert names == ["request 1", "FIN", "request 2", "response 2"]
 
 
-@pytest.mark.anyio
 async def test_an_answer_does_not_leave_after_the_client_has_it(server):
     """A busy server may write its ledger later than it sends."""
     waterfall = await two_requests(server, delay=0)
@@ -124,7 +121,6 @@ def drawn(picture):
     return axes, [(label.get_text(), Text.get_window_extent(label)) for label in labels]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("delay", [0, ONE_WAY])
 async def test_each_is_named_in_the_picture_and_no_name_covers_another(server, delay):
     waterfall = await two_requests(server, delay=delay)
@@ -138,7 +134,6 @@ async def test_each_is_named_in_the_picture_and_no_name_covers_another(server, d
     assert ("no delay" in axes.get_xlabel()) == (delay == 0)
 
 
-@pytest.mark.anyio
 async def test_without_a_delay_it_says_so_and_shades_nothing(server):
     waterfall = await two_requests(server, until_closed=True, delay=0)
     picture = sequence_plot(waterfall, 0)
@@ -149,7 +144,6 @@ async def test_without_a_delay_it_says_so_and_shades_nothing(server):
     assert "ms" in sequence_plot(await two_requests(server, delay=0), 0).figure.axes[0].get_xlabel()
 
 
-@pytest.mark.anyio
 async def test_nothing_travelled(server):
     async with httpx.AsyncClient() as client:
         with record(client, server.ledger) as waterfall:

@@ -4,8 +4,9 @@ import pytest
 
 from workbench.timings import Timings, time_in_turn
 
+pytestmark = pytest.mark.anyio
 
-@pytest.mark.anyio
+
 async def test_the_variants_take_turns():
     calls = []
 
@@ -21,7 +22,6 @@ async def test_the_variants_take_turns():
     assert all(second >= 0 for seconds in times.seconds.values() for second in seconds)
 
 
-@pytest.mark.anyio
 async def test_what_a_variant_raises_comes_through():
     async def fails():
         raise LookupError("no")
@@ -30,7 +30,6 @@ async def test_what_a_variant_raises_comes_through():
         await time_in_turn({"fails": fails}, rounds=2)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("names", "rounds"), [([], 3), (["a"], 0), (["a"], -1)])
 async def test_a_run_needs_a_variant_and_a_round(names, rounds):
     async def call():

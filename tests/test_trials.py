@@ -9,6 +9,8 @@ import pytest
 
 from workbench.trials import run_trials, side_by_side
 
+pytestmark = pytest.mark.anyio
+
 
 async def fine():
     return None
@@ -17,7 +19,6 @@ async def fine():
 # How they run
 
 
-@pytest.mark.anyio
 async def test_one_by_one_each_waits_for_the_one_before():
     log = []
 
@@ -30,7 +31,6 @@ async def test_one_by_one_each_waits_for_the_one_before():
     assert log == ["start", "end"] * 3
 
 
-@pytest.mark.anyio
 async def test_at_once_is_reached_and_never_exceeded():
     barrier = asyncio.Barrier(4)
     running, most = 0, 0
@@ -50,7 +50,6 @@ async def test_at_once_is_reached_and_never_exceeded():
     assert most == 4
 
 
-@pytest.mark.anyio
 async def test_results_are_in_order_of_start_whatever_ends_first():
     numbers = itertools.count()
     last_started = asyncio.Event()
@@ -69,7 +68,6 @@ async def test_results_are_in_order_of_start_whatever_ends_first():
     assert tally.results == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.anyio
 async def test_any_callable_that_returns_an_awaitable_will_do():
     async def echo(value):
         return value
@@ -78,7 +76,6 @@ async def test_any_callable_that_returns_an_awaitable_will_do():
     assert (await run_trials(functools.partial(echo, 2), 2)).results == [2, 2]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("at_once", [1, 3])
 async def test_an_exception_is_an_outcome_and_the_next_trial_runs(at_once):
     numbers = itertools.count()
@@ -96,7 +93,6 @@ async def test_an_exception_is_an_outcome_and_the_next_trial_runs(at_once):
     assert tally.row() == "OK FAIL OK FAIL OK FAIL"
 
 
-@pytest.mark.anyio
 async def test_an_exception_of_the_call_itself_is_an_outcome_too():
     def trial():
         raise OSError("before any await")
@@ -119,7 +115,6 @@ async def cancel_its_own_task():
     await asyncio.sleep(10)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("trial", [raise_it, await_a_cancelled_task, cancel_its_own_task])
 @pytest.mark.parametrize("at_once", [1, 2])
 async def test_a_trial_that_cancels_itself_is_an_outcome(trial, at_once):
@@ -130,7 +125,6 @@ async def test_a_trial_that_cancels_itself_is_an_outcome(trial, at_once):
     assert asyncio.current_task().cancelling() == 0
 
 
-@pytest.mark.anyio
 async def test_a_trial_cancelled_before_its_first_step_frees_its_slot():
     numbers = itertools.count()
     others = asyncio.all_tasks()
@@ -148,7 +142,6 @@ async def test_a_trial_cancelled_before_its_first_step_frees_its_slot():
 # How the run ends early
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("at_once", [1, 5])
 async def test_cancelling_the_run_cancels_its_trials_and_waits_for_them(at_once):
     started, ended = [], []
@@ -172,7 +165,6 @@ async def test_cancelling_the_run_cancels_its_trials_and_waits_for_them(at_once)
     assert asyncio.all_tasks() == before
 
 
-@pytest.mark.anyio
 async def test_cancelling_twice_still_leaves_nothing_pending():
     cleaning, may_end = asyncio.Event(), asyncio.Event()
     cut_short = []
@@ -203,7 +195,6 @@ async def test_cancelling_twice_still_leaves_nothing_pending():
     assert not cut_short
 
 
-@pytest.mark.anyio
 async def test_a_deadline_around_the_run_works():
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
@@ -230,7 +221,6 @@ def test_what_ends_the_program_ends_the_run(ending, at_once):
     assert next(numbers) == at_once
 
 
-@pytest.mark.anyio
 async def test_another_base_exception_ends_the_run_as_itself():
     class Stop(BaseException):
         pass
@@ -242,7 +232,6 @@ async def test_another_base_exception_ends_the_run_as_itself():
         await run_trials(trial, 3)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("trial", "n", "at_once", "error", "message"),
     [
@@ -264,7 +253,6 @@ async def test_arguments_it_cannot_use(trial, n, at_once, error, message):
     assert message in str(raised.value)
 
 
-@pytest.mark.anyio
 async def test_a_coroutine_in_place_of_its_function_is_explained():
     coroutine = fine()
     with pytest.raises(TypeError, match=r"got a coroutine: write run_trials\(trial, n\)"):
@@ -275,7 +263,6 @@ async def test_a_coroutine_in_place_of_its_function_is_explained():
 # What counts as a failure
 
 
-@pytest.mark.anyio
 async def test_a_response_is_ok_whatever_its_status():
     async def trial():
         return httpx.Response(503)
@@ -285,7 +272,6 @@ async def test_a_response_is_ok_whatever_its_status():
     assert tally.counts == {"503 Service Unavailable": 2}
 
 
-@pytest.mark.anyio
 async def test_an_exception_that_is_returned_is_a_value():
     async def trial():
         return ValueError("returned")
@@ -294,7 +280,6 @@ async def test_an_exception_that_is_returned_is_a_value():
     assert (tally.ok, tally.exceptions) == (1, [])
 
 
-@pytest.mark.anyio
 async def test_a_label_of_ones_own():
     numbers = itertools.count()
 
@@ -309,7 +294,6 @@ async def test_a_label_of_ones_own():
         await run_trials(lambda: asyncio.sleep(0, "body"), 1, label=len)
 
 
-@pytest.mark.anyio
 async def test_each_trial_has_its_own_tally():
     async def works():
         return 1
@@ -323,7 +307,6 @@ async def test_each_trial_has_its_own_tally():
     assert tallies[7].counts == {"ValueError: no": 5}
 
 
-@pytest.mark.anyio
 async def test_all_run_at_the_same_time():
     started = []
     go_on = asyncio.Event()
@@ -338,7 +321,6 @@ async def test_all_run_at_the_same_time():
         await side_by_side({"a": waits, "b": waits}, 3)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("names", "n"), [([], 3), (["a"], 0), (["a"], -1)])
 async def test_what_it_refuses(names, n):
     async def works():

@@ -5,7 +5,7 @@ import copy
 
 import httpx
 import pytest
-from recorded_client import PATIENT, SOON, client_of, outcomes
+from recorded_client import PATIENT, SOON, client_of, outcomes, recorded
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Route
@@ -28,9 +28,8 @@ def phases(exchange):
 
 
 async def test_phases_are_in_order_and_agree_with_the_ledger(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            await client.post("/echo?a=1", json={"b": 2})
+    async with recorded(server) as (client, waterfall):
+        await client.post("/echo?a=1", json={"b": 2})
     [exchange] = waterfall.requests
     assert phases(exchange) == ["pool", "connect", "send", "wait", "receive"]
     times = [time for phase in exchange.phases for time in (phase.start, phase.end)]
@@ -55,11 +54,10 @@ async def test_sending_ends_where_the_server_has_the_request(server):
             sent = len(waterfall.requests)
             server.ledger.wait_until(lambda _: waterfall.seen.responses == sent, timeout=PATIENT)
 
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            for _ in range(2):
-                await client.get("/echo", extensions={"trace": trace})
-            await client.post("/echo", content=b"more may be under way")
+    async with recorded(server) as (client, waterfall):
+        for _ in range(2):
+            await client.get("/echo", extensions={"trace": trace})
+        await client.post("/echo", content=b"more may be under way")
     received = [event for event in waterfall.events if event.kind == "request"]
     *empty, with_body = waterfall.requests
     for exchange, event in zip(empty, received[:2], strict=True):
@@ -68,12 +66,11 @@ async def test_sending_ends_where_the_server_has_the_request(server):
 
 
 async def test_new_and_reused_connections(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            for _ in range(3):
-                await client.get("/echo")
-            await client.get("/faults/connection-close")
+    async with recorded(server) as (client, waterfall):
+        for _ in range(3):
             await client.get("/echo")
+        await client.get("/faults/connection-close")
+        await client.get("/echo")
     assert [exchange.reused for exchange in waterfall.requests] == [False, True, True, True, False]
     assert [exchange.connection.number for exchange in waterfall.requests] == [1, 1, 1, 1, 2]
     numbers = [event.connection for event in waterfall.events if event.kind == "request"]
@@ -156,15 +153,14 @@ async def test_failure_before_any_connection():
 
 
 async def test_wait_for_the_pool_and_pool_timeout(server):
-    async with client_of(server, most=1, pool=SOON) as client:
-        with record(client, server.ledger) as waterfall:
-            first = asyncio.create_task(client.get("/faults/hold"))
-            await server.gates.reached("default")
-            [timed_out] = await outcomes(client.get("/echo"))
-            second = asyncio.create_task(client.get("/echo", timeout=PATIENT))
-            await asyncio.sleep(0)
-            server.gates.open("default")
-            await asyncio.gather(first, second)
+    async with recorded(server, most=1, pool=SOON) as (client, waterfall):
+        first = asyncio.create_task(client.get("/faults/hold"))
+        await server.gates.reached("default")
+        [timed_out] = await outcomes(client.get("/echo"))
+        second = asyncio.create_task(client.get("/echo", timeout=PATIENT))
+        await asyncio.sleep(0)
+        server.gates.open("default")
+        await asyncio.gather(first, second)
     assert isinstance(timed_out, httpx.PoolTimeout)
     first, timed_out, second = waterfall.requests
     assert (timed_out.failure, phases(timed_out)) == ("PoolTimeout", ["pool"])
@@ -176,15 +172,14 @@ async def test_wait_for_the_pool_and_pool_timeout(server):
 
 
 async def test_cancelled_requests(server):
-    async with client_of(server, most=1) as client:
-        with record(client, server.ledger) as waterfall:
-            tasks = [asyncio.create_task(client.get("/faults/hold"))]
-            await server.gates.reached("default")
-            tasks.append(asyncio.create_task(client.get("/echo")))
-            await asyncio.sleep(0)
-            for task in reversed(tasks):
-                task.cancel()
-                await asyncio.wait([task])
+    async with recorded(server, most=1) as (client, waterfall):
+        tasks = [asyncio.create_task(client.get("/faults/hold"))]
+        await server.gates.reached("default")
+        tasks.append(asyncio.create_task(client.get("/echo")))
+        await asyncio.sleep(0)
+        for task in reversed(tasks):
+            task.cancel()
+            await asyncio.wait([task])
     waiting, queued = waterfall.requests
     assert [waiting.outcome, queued.outcome] == ["cancelled", "cancelled"]
     assert waiting.describe() == "GET /faults/hold cancelled before it had a response"
@@ -254,9 +249,8 @@ async def test_redirects_and_other_answers_of_the_same_flow():
     routes = [Route("/moved", moved), Route("/here", here)]
     with LocalServer(Starlette(routes=routes)) as server:
         auth = httpx.DigestAuth("user", "secret")
-        async with client_of(server, auth=auth, follow_redirects=True) as client:
-            with record(client, server.ledger) as waterfall:
-                await client.get("/moved")
+        async with recorded(server, auth=auth, follow_redirects=True) as (client, waterfall):
+            await client.get("/moved")
     assert [(exchange.path, exchange.status) for exchange in waterfall.requests] == [
         ("/moved", 307),
         ("/here", 401),
@@ -271,9 +265,8 @@ async def test_redirect_that_ends_without_a_connection():
         return RedirectResponse("gopher://127.0.0.1/")
 
     with LocalServer(Starlette(routes=[Route("/moved", moved)])) as server:
-        async with client_of(server, follow_redirects=True) as client:
-            with record(client, server.ledger) as waterfall:
-                await outcomes(client.get("/moved"))
+        async with recorded(server, follow_redirects=True) as (client, waterfall):
+            await outcomes(client.get("/moved"))
     assert [exchange.outcome for exchange in waterfall.requests] == [
         "answered",
         "failed with UnsupportedProtocol",
@@ -291,11 +284,10 @@ async def test_the_same_request_sent_again(server):
 
 
 async def test_requests_with_auth_of_their_own(server):
-    async with client_of(server, most=1, pool=SOON) as client:
-        with record(client, server.ledger) as waterfall:
-            async with client.stream("GET", "/bytes", auth=("user", "secret")) as response:
-                await outcomes(client.get("/echo", auth=("user", "secret")))
-                await response.aread()
+    async with recorded(server, most=1, pool=SOON) as (client, waterfall):
+        async with client.stream("GET", "/bytes", auth=("user", "secret")) as response:
+            await outcomes(client.get("/echo", auth=("user", "secret")))
+            await response.aread()
     assert [exchange.outcome for exchange in waterfall.requests] == [
         "answered",
         "failed with PoolTimeout",
@@ -303,9 +295,8 @@ async def test_requests_with_auth_of_their_own(server):
 
 
 async def test_a_body_that_cannot_be_sent(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            [raised] = await outcomes(client.post("/echo", content=iter([b"piece"])))
+    async with recorded(server) as (client, waterfall):
+        [raised] = await outcomes(client.post("/echo", content=iter([b"piece"])))
     assert isinstance(raised, RuntimeError)
     [exchange] = waterfall.requests
     assert (exchange.outcome, exchange.connection) == ("failed with RuntimeError", None)

@@ -8,7 +8,7 @@ import weakref
 
 import httpx
 import pytest
-from recorded_client import PATIENT, SOON, client_of, outcomes
+from recorded_client import PATIENT, SOON, client_of, outcomes, recorded
 
 from server.local import LocalServer
 from server.wire import Link
@@ -49,10 +49,9 @@ async def two_idle_connections(client, server):
 
 
 async def test_failed_on_one_of_two_is_known_from_the_ledger(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            await two_idle_connections(client, server)
-            await outcomes(client.get("/faults/reset?nth=2"))
+    async with recorded(server) as (client, waterfall):
+        await two_idle_connections(client, server)
+        await outcomes(client.get("/faults/reset?nth=2"))
     *_, failed = waterfall.requests
     received = [event for event in waterfall.events if event.path == "/faults/reset"]
     assert failed.connection.ledger_number == received[0].connection
@@ -71,11 +70,10 @@ async def test_failed_on_one_of_two_is_known_without_a_ledger(server):
 
 
 async def test_two_alike_that_fail_at_once_are_told_apart(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            await two_idle_connections(client, server)
-            soon = httpx.Timeout(PATIENT, read=0.5)
-            await outcomes(*(client.get("/faults/silence", timeout=soon) for _ in range(2)))
+    async with recorded(server) as (client, waterfall):
+        await two_idle_connections(client, server)
+        soon = httpx.Timeout(PATIENT, read=0.5)
+        await outcomes(*(client.get("/faults/silence", timeout=soon) for _ in range(2)))
     failed = waterfall.requests[2:]
     assert {exchange.failure for exchange in failed} == {"ReadTimeout"}
     assert [exchange.reused for exchange in failed] == [True, True]
@@ -110,12 +108,11 @@ async def test_cancelled_before_it_could_send_on_a_kept_connection(server):
 async def test_through_a_proxy(server):
     """A server that is asked for a whole URL answers for its path: proxy enough for a request."""
     mounts = {"http://behind.test": httpx.AsyncHTTPTransport(proxy=server.url)}
-    async with client_of(server, mounts=mounts) as client:
-        with record(client, server.ledger) as waterfall:
-            await client.get("/echo")
-            for _ in range(2):
-                await client.get("http://behind.test/echo")
-            await outcomes(client.get("http://behind.test/faults/reset?nth=3"))
+    async with recorded(server, mounts=mounts) as (client, waterfall):
+        await client.get("/echo")
+        for _ in range(2):
+            await client.get("http://behind.test/echo")
+        await outcomes(client.get("http://behind.test/faults/reset?nth=3"))
     assert [exchange.connection.number for exchange in waterfall.requests] == [1, 2, 2, 2]
     assert [exchange.reused for exchange in waterfall.requests] == [False, False, True, True]
 

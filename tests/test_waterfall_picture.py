@@ -10,7 +10,7 @@ import httpx
 import pytest
 from matplotlib.image import imread
 from matplotlib.transforms import Bbox
-from recorded_client import PATIENT, SOON, client_of, outcomes
+from recorded_client import PATIENT, SOON, client_of, outcomes, recorded
 
 from server.ledger import clock
 from server.local import LocalServer
@@ -30,21 +30,20 @@ def server():
 
 
 async def scripted(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            await client.get("/echo")
-            await client.get("/delay?seconds=0.01")
-            await client.get("/delay?seconds=0.02")
-            await client.get("/status?code=503")
-            await outcomes(client.get("/faults/close"))
-            await outcomes(client.get("/faults/reset-in-body"))
-            soon = httpx.Timeout(PATIENT, read=0.5)
-            await outcomes(client.get("/faults/silence", timeout=soon))
-            await outcomes(client.get("gopher://127.0.0.1/"))
-            seen = waterfall.seen
-            await asyncio.to_thread(
-                server.ledger.wait_until, lambda _: seen.closed == 3, timeout=PATIENT
-            )
+    async with recorded(server) as (client, waterfall):
+        await client.get("/echo")
+        await client.get("/delay?seconds=0.01")
+        await client.get("/delay?seconds=0.02")
+        await client.get("/status?code=503")
+        await outcomes(client.get("/faults/close"))
+        await outcomes(client.get("/faults/reset-in-body"))
+        soon = httpx.Timeout(PATIENT, read=0.5)
+        await outcomes(client.get("/faults/silence", timeout=soon))
+        await outcomes(client.get("gopher://127.0.0.1/"))
+        seen = waterfall.seen
+        await asyncio.to_thread(
+            server.ledger.wait_until, lambda _: seen.closed == 3, timeout=PATIENT
+        )
     return waterfall
 
 
@@ -66,13 +65,12 @@ async def test_text_of_requests_one_by_one(server):
 
 
 async def test_text_of_many_at_once(server):
-    async with client_of(server, most=2, pool=SOON) as client:
-        with record(client, server.ledger) as waterfall:
-            both = [asyncio.create_task(client.get("/faults/hold")) for _ in range(2)]
-            await server.gates.reached("default", 2)
-            await outcomes(*(client.get("/echo") for _ in range(8)))
-            server.gates.open("default")
-            await asyncio.gather(*both)
+    async with recorded(server, most=2, pool=SOON) as (client, waterfall):
+        both = [asyncio.create_task(client.get("/faults/hold")) for _ in range(2)]
+        await server.gates.reached("default", 2)
+        await outcomes(*(client.get("/echo") for _ in range(8)))
+        server.gates.open("default")
+        await asyncio.gather(*both)
     assert str(waterfall) == (
         "10 requests on 2 connections: 2 × GET /faults/hold 200 (a new connection), "
         "8 × GET /echo failed with PoolTimeout while waiting for a connection. "
@@ -83,11 +81,10 @@ async def test_text_of_many_at_once(server):
 
 
 async def test_text_of_a_long_row_is_put_together(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            for _ in range(10):
-                await client.get("/echo")
-                await client.get("/faults/connection-close")
+    async with recorded(server) as (client, waterfall):
+        for _ in range(10):
+            await client.get("/echo")
+            await client.get("/faults/connection-close")
     assert str(waterfall) == (
         "20 requests on 10 connections: 10 × GET /echo 200 (a new connection), "
         "10 × GET /faults/connection-close 200 (a reused connection). The server saw "
@@ -148,10 +145,9 @@ async def test_picture_of_nothing(server):
 
 
 async def test_no_mark_of_the_ledger_covers_one_of_another_kind(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            await client.get("/echo")
-            await client.get("/delay?seconds=1")
+    async with recorded(server) as (client, waterfall):
+        await client.get("/echo")
+        await client.get("/delay?seconds=1")
     figure = waterfall.plot().figure
     figure.draw_without_rendering()
     marks = [line for line in figure.axes[1].lines if line.get_linestyle() == "None"]
@@ -171,9 +167,8 @@ def offset_box(line, point):
 
 
 async def test_bars_lie_where_the_times_say(server):
-    async with client_of(server) as client:
-        with record(client, server.ledger) as waterfall:
-            await client.get("/delay?seconds=0.05")
+    async with recorded(server) as (client, waterfall):
+        await client.get("/delay?seconds=0.05")
     [exchange] = waterfall.requests
     requests, _ = waterfall.plot().figure.axes
     bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in requests.patches]

@@ -8,6 +8,8 @@ import pytest
 
 from server import wire
 
+pytestmark = pytest.mark.anyio
+
 
 async def post(url, body, **timeouts):
     timeout = httpx.Timeout(20, **timeouts)
@@ -15,7 +17,6 @@ async def post(url, body, **timeouts):
         return await client.post(url, content=body)
 
 
-@pytest.mark.anyio
 async def test_refused_port():
     with wire.refused() as port:
         with pytest.raises(httpx.ConnectError) as caught:
@@ -26,7 +27,6 @@ async def test_refused_port():
             other.bind(("127.0.0.1", port.port))
 
 
-@pytest.mark.anyio
 async def test_silent_listener_never_answers():
     with wire.SilentListener() as silent:
         with pytest.raises(httpx.ReadTimeout) as caught:
@@ -34,7 +34,6 @@ async def test_silent_listener_never_answers():
         assert str(caught.value) == ""
 
 
-@pytest.mark.anyio
 async def test_silent_listener_never_reads():
     with wire.SilentListener() as silent:
         with pytest.raises(httpx.WriteTimeout) as caught:
@@ -43,7 +42,6 @@ async def test_silent_listener_never_reads():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the accept queue is Linux's")
-@pytest.mark.anyio
 async def test_full_queue():
     with wire.FullQueue() as full:
         for _ in range(3):

@@ -6,6 +6,7 @@ Lessons import from here: `from course import check, hint, solution, verdict`.
 
 import workbench  # noqa: F401  # first of all: it keeps this process away from proxies
 from course.asking import hint, solution
+from course.broken import write_broken_forms
 from course.claims import claims, verdict
 from course.exercises import check, open_solutions
 from course.guide import FieldGuide, diagnose
@@ -24,4 +25,5 @@ __all__ = [
     "solution",
     "verdict",
     "verdict_page",
+    "write_broken_forms",
 ]

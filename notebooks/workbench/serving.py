@@ -6,6 +6,7 @@ service.errors      # what the application raised, and nobody in it caught
 """
 
 import asyncio
+import functools
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,8 +18,8 @@ import httpx
 from server.ledger import Ledger
 from server.local import LocalServer
 
-# Making one takes longer than starting the service.
-_CONTEXT = ssl.create_default_context()
+# Made once, and not before it is needed: that takes longer than starting the service.
+_context = functools.cache(ssl.create_default_context)
 # After an exception uvicorn closes the connection, a moment after the 500: a caller that keeps
 # connections alive may run into that (lesson 04).
 ONE_USE = {"Connection": "close"}
@@ -54,7 +55,7 @@ async def serve(
     async with (
         running(server),
         httpx.AsyncClient(
-            base_url=server.url, headers=headers, timeout=timeout, verify=_CONTEXT
+            base_url=server.url, headers=headers, timeout=timeout, verify=_context()
         ) as caller,
     ):
         yield Service(server.url, caller, server.ledger, errors)

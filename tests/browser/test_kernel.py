@@ -53,7 +53,7 @@ def test_restarted_in_the_middle(lesson):
         "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
     )
     lesson.panel.get_by_role("button", name="Restart the kernel").first.click()
-    lesson.page.locator(".jp-Dialog").get_by_role("button", name="Restart").click()
+    lesson.page.locator(".jp-Dialog .jp-mod-accept").click()
     lesson.page.wait_for_function(
         "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
     )

@@ -14,7 +14,7 @@ FILES = {
     "06": "06-the-wrong-loop.ipynb",
     "07": "07-fix-1-client-per-call.ipynb",
     "08": "08-fix-2-shared-client.ipynb",
-    "09": "09-fix-3-fastapi-dependency.ipynb",
+    "09": "09-fix-3-fastapi-depends.ipynb",
     "10": "10-timeouts.ipynb",
 }
 

@@ -101,6 +101,22 @@ async def closes_on_two_of_three_ways_out(client, url):
     return await close_and_tell(response)
 
 
+async def empties_the_pool_itself(client, url):
+    response = await client.send(client.build_request("GET", url), stream=True)
+    if response.status_code == 404:
+        for request in client._transport._pool._requests:
+            await request.connection.aclose()
+        return None
+    return await close_and_tell(response)
+
+
+async def closes_by_the_stream(client, url):
+    request = client.build_request("GET", url)
+    response = await client._transport.handle_async_request(request)
+    await response.stream.aclose()
+    return None if response.status_code == 404 else int(response.headers["content-length"])
+
+
 async def makes_a_size_up(client, url):
     async with client.stream("GET", url) as response:
         if response.status_code == 404:
@@ -146,8 +162,8 @@ EXERCISE = Exercise(
     id="05-1",
     title="Missing files that cost nothing",
     task="`size_of` looks up how large a file is. Repair it, so that it works for ever with the "
-    "client's few connections, whether the files are there or not, and whatever it meets. What "
-    "fails is raised.",
+    "client's few connections, whether the files are there or not, and whatever it meets, by "
+    "httpx's public names. What fails is raised.",
     starter=size_of,
     hints=[
         "Which ways lead out of the function? Which of them leave the response open?",
@@ -167,6 +183,8 @@ EXERCISE = Exercise(
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran"),
         WrongAnswer(enters_and_does_not_leave, "CPython collected the block"),
         WrongAnswer(closes_on_two_of_three_ways_out, "the response of `/drip?pieces=2&gap=0`"),
+        WrongAnswer(empties_the_pool_itself, "It names `_transport`, `_pool`"),
+        WrongAnswer(closes_by_the_stream, "It names `_transport`, and was"),
         WrongAnswer(makes_a_size_up, "which no header said"),
         WrongAnswer(takes_each_failure_for_a_missing_file, "A connection was reset"),
         WrongAnswer(takes_each_error_status_for_a_missing_file, "answered 503"),

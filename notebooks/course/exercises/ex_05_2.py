@@ -173,6 +173,17 @@ async def shields_and_cancels_all_the_same(client, urls, limit):
     return [call.result() for call in calls]
 
 
+async def asks_again_after_a_reset(client, urls, limit):
+    class Again:
+        async def get(self, url):
+            try:
+                return await client.get(url)
+            except httpx.ReadError:
+                return await client.get(url)
+
+    return await solution(Again(), urls, limit)
+
+
 async def returns_when_it_is_cancelled(client, urls, limit):
     try:
         return await solution(client, urls, limit)
@@ -255,9 +266,10 @@ EXERCISE = Exercise(
     id="05-2",
     title="A queue of your own",
     task="`fetch_all` gets many urls with a client that has `limit` connections. Repair it, so "
-    "that all are answered, all connections are used, no more are opened, and what fails is "
-    "raised, by itself or in an ExceptionGroup. When it has ended, also by an error or because it "
-    "was cancelled, none of its requests is under way, and the client works as before.",
+    "that all are answered, each is asked for once, all connections are used, no more are opened, "
+    "and what fails is raised, by itself or in an ExceptionGroup. When it has ended, also by an "
+    "error or because it was cancelled, none of its requests is under way, and the client works "
+    "as before.",
     starter=fetch_all,
     hints=[
         "In which queue do the calls wait? Who ends the wait there, and what does cancelling do?",
@@ -284,6 +296,7 @@ EXERCISE = Exercise(
         WrongAnswer(does_not_shield, "`connection.connect_tcp.complete`, and the pool"),
         WrongAnswer(leaves_the_shielded_alone, "still ran: `AsyncClient.get`"),
         WrongAnswer(shields_and_cancels_all_the_same, "drawn out by"),
+        WrongAnswer(asks_again_after_a_reset, "failed, and was asked for again"),
         WrongAnswer(returns_when_it_is_cancelled, "as if nothing had happened"),
     ],
     right=[with_workers, cancels_and_waits_itself, lets_all_of_it_end],

@@ -80,6 +80,12 @@ async def waits_for_ever(client, url, n):
     return details
 
 
+async def loops_without_async(client, url, n):
+    async with client.stream("GET", url) as response:
+        numbers = [number for number in response.aiter_lines()][:n]  # noqa: C416
+    return [(await client.get(f"{url}/{number}")).json() for number in numbers]
+
+
 async def takes_a_client_of_its_own(client, url, n):
     numbers = await _take(client, url, n)
     async with httpx.AsyncClient(verify=False) as other:
@@ -291,6 +297,7 @@ EXERCISE = Exercise(
     wrong=[
         WrongAnswer(nested_still, "the only place in the pool was taken"),
         WrongAnswer(waits_for_ever, "What does it wait for?"),
+        WrongAnswer(loops_without_async, "object is not iterable"),
         WrongAnswer(takes_a_client_of_its_own, "Some were made by another client"),
         WrongAnswer(does_not_look_at_the_status, "404; a list of 7 was returned"),
         WrongAnswer(skips_what_is_missing, "404; a list of 6 was returned"),

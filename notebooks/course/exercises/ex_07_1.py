@@ -5,7 +5,10 @@ import contextlib
 
 import httpx
 
+from course.exercises.ended import check_cancelled
+from course.exercises.noted import Noted
 from course.exercises.price_service import serve
+from server.wire import refused
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect, still_open
 
 TROUBLES = {
@@ -41,121 +44,20 @@ async def solution(url, article):
         return response.json()["price"]
 
 
-async def looks_for_404_only(url, article):
-    async with httpx.AsyncClient() as client:
-        response = await client.get(f"{url}/price/{article}")
-        if response.status_code == 404:
-            return None
-        return response.json().get("price", 0)
+async def answer_of(url, article, **options):
+    async with httpx.AsyncClient(**options) as client:
+        return await client.get(f"{url}/price/{article}")
 
 
-async def raises_before_it_looks(url, article):
-    async with httpx.AsyncClient() as client:
-        response = await client.get(f"{url}/price/{article}")
-        response.raise_for_status()
-        return response.json()["price"]
-
-
-async def swallows_the_error(url, article):
-    async with httpx.AsyncClient() as client:
-        try:
-            response = await client.get(f"{url}/price/{article}")
-            response.raise_for_status()
-        except httpx.HTTPStatusError:
-            return None
-        return response.json()["price"]
-
-
-async def looks_for_server_errors(url, article):
-    async with httpx.AsyncClient() as client:
-        response = await client.get(f"{url}/price/{article}")
-        if response.status_code == 404:
-            return None
-        if response.status_code >= 500:
-            response.raise_for_status()
-        return response.json().get("price")
-
-
-async def takes_a_redirect_for_a_success(url, article):
-    async with httpx.AsyncClient() as client:
-        response = await client.get(f"{url}/price/{article}")
-        if response.status_code == 404:
-            return None
-        if response.is_error:
-            response.raise_for_status()
-        return response.json()["price"]
-
-
-async def follows_the_redirect(url, article):
-    async with httpx.AsyncClient(follow_redirects=True) as client:
-        response = await client.get(f"{url}/price/{article}")
-        if response.status_code == 404:
-            return None
-        response.raise_for_status()
-        return response.json()["price"]
-
-
-async def asserts_the_status(url, article):
-    async with httpx.AsyncClient() as client:
-        response = await client.get(f"{url}/price/{article}")
-        if response.status_code == 404:
-            return None
-        assert response.status_code == 200
-        return response.json()["price"]
-
-
-async def takes_zero_for_nothing(url, article):
-    async with httpx.AsyncClient() as client:
-        response = await client.get(f"{url}/price/{article}")
-        if response.status_code != 404:
-            response.raise_for_status()
-        return response.json().get("price") or None
-
-
-async def blocks_the_loop(url, article):
-    response = httpx.get(f"{url}/price/{article}")
+def price_in(response):
+    """Judge an answer as the solution does."""
     if response.status_code == 404:
         return None
     response.raise_for_status()
     return response.json()["price"]
 
 
-async def leaves_the_client_open(url, article):
-    client = httpx.AsyncClient()
-    response = await client.get(f"{url}/price/{article}")
-    if response.status_code == 404:
-        return None
-    response.raise_for_status()
-    return response.json()["price"]
-
-
-async def closes_after_a_price_only(url, article):
-    client = httpx.AsyncClient()
-    response = await client.get(f"{url}/price/{article}")
-    if response.status_code == 404:
-        return None
-    response.raise_for_status()
-    await client.aclose()
-    return response.json()["price"]
-
-
-async def gives_a_default(url, article):
-    async with httpx.AsyncClient() as client:
-        response = await client.get(f"{url}/price/{article}")
-        if response.status_code == 404:
-            return None
-        response.raise_for_status()
-        return response.json().get("price", 0)
-
-
-async def closes_in_a_task_that_nobody_awaits(url, article):
-    client = httpx.AsyncClient()
-    response = await client.get(f"{url}/price/{article}")
-    asyncio.create_task(client.aclose())  # noqa: RUF006
-    if response.status_code == 404:
-        return None
-    response.raise_for_status()
-    return response.json()["price"]
+# Right, too
 
 
 async def looks_at_the_exception(url, article):
@@ -181,6 +83,105 @@ async def raises_unless_it_is_a_success(url, article):
     raise httpx.HTTPStatusError(message, request=response.request, response=response)
 
 
+# Wrong
+
+
+async def looks_for_404_only(url, article):
+    response = await answer_of(url, article)
+    return None if response.status_code == 404 else response.json().get("price", 0)
+
+
+async def raises_before_it_looks(url, article):
+    return (await answer_of(url, article)).raise_for_status().json()["price"]
+
+
+async def swallows_the_error(url, article):
+    try:
+        return (await answer_of(url, article)).raise_for_status().json()["price"]
+    except httpx.HTTPStatusError:
+        return None
+
+
+async def looks_for_server_errors(url, article):
+    response = await answer_of(url, article)
+    return price_in(response) if response.is_server_error else response.json().get("price")
+
+
+async def takes_a_redirect_for_a_success(url, article):
+    response = await answer_of(url, article)
+    return response.json()["price"] if response.is_redirect else price_in(response)
+
+
+async def follows_the_redirect(url, article):
+    return price_in(await answer_of(url, article, follow_redirects=True))
+
+
+async def checks_no_certificates(url, article):
+    return price_in(await answer_of(url, article, verify=False))
+
+
+async def asserts_the_status(url, article):
+    response = await answer_of(url, article)
+    if response.status_code == 404:
+        return None
+    assert response.status_code == 200
+    return response.json()["price"]
+
+
+async def takes_zero_for_nothing(url, article):
+    return await solution(url, article) or None
+
+
+async def gives_a_default(url, article):
+    try:
+        return await solution(url, article)
+    except KeyError:
+        return 0
+
+
+async def takes_silence_for_an_unknown_article(url, article):
+    try:
+        return await solution(url, article)
+    except httpx.TransportError:
+        return None
+
+
+async def blocks_the_loop(url, article):
+    return price_in(httpx.get(f"{url}/price/{article}"))
+
+
+async def leaves_the_client_open(url, article):
+    return price_in(await httpx.AsyncClient().get(f"{url}/price/{article}"))
+
+
+async def closes_after_a_price_only(url, article):
+    client = httpx.AsyncClient()
+    response = await client.get(f"{url}/price/{article}")
+    if response.status_code == 404:
+        return None
+    response.raise_for_status()
+    await client.aclose()
+    return response.json()["price"]
+
+
+async def closes_unless_it_is_cancelled(url, article):
+    client = httpx.AsyncClient()
+    try:
+        response = await client.get(f"{url}/price/{article}")
+    except httpx.HTTPError:
+        await client.aclose()
+        raise
+    await client.aclose()
+    return price_in(response)
+
+
+async def closes_in_a_task_that_nobody_awaits(url, article):
+    client = httpx.AsyncClient()
+    response = await client.get(f"{url}/price/{article}")
+    asyncio.create_task(client.aclose())  # noqa: RUF006
+    return price_in(response)
+
+
 async def _let_it_answer(state):
     while not state.asked.is_set():
         await asyncio.sleep(0.005)
@@ -191,7 +192,7 @@ async def check(attempt, server):
     state = server.app.state
     beside = asyncio.create_task(_let_it_answer(state))
     try:
-        with server.ledger.watch() as seen:
+        with server.ledger.watch() as seen, Noted() as noted:
             price = await attempt(server.url, "lamp")
             pending = attempt.pending
     finally:
@@ -215,6 +216,7 @@ async def check(attempt, server):
         happened="Nothing else ran on the loop between the request and the answer: the call was "
         "a sync one. Use an `httpx.AsyncClient`.",
     )
+    noted.require_certificates_checked()
     price = await attempt(server.url, "brochure")
     expect(
         price == 0 and price is not None,
@@ -235,6 +237,20 @@ async def check(attempt, server):
         price != 0,
         "No price for the stool: the service answered 200, with JSON that has no price.",
         happened=f"It returned `{price!r}`: a default made a price up, and the stool is free.",
+    )
+    await _check_silence(attempt)
+    await check_cancelled(lambda: attempt(server.url, "lamp"))
+
+
+async def _check_silence(attempt):
+    with refused() as port:
+        try:
+            price = await attempt(port.url, "lamp")
+        except httpx.ConnectError:
+            return
+    raise Wrong(
+        "httpx's error where no service answers: it has not said that there is no such article.",
+        happened=f"Nobody listened there, and `{price!r}` was returned.",
     )
 
 
@@ -316,6 +332,9 @@ EXERCISE = Exercise(
         WrongAnswer(asserts_the_status, "`python -O` leaves every `assert` out"),
         WrongAnswer(takes_zero_for_nothing, "In Python `0 or x` is x"),
         WrongAnswer(blocks_the_loop, "the call was a sync one"),
+        WrongAnswer(checks_no_certificates, "Your clients check no certificate"),
+        WrongAnswer(takes_silence_for_an_unknown_article, "Nobody listened there"),
+        WrongAnswer(closes_unless_it_is_cancelled, "under way, and its client was not closed"),
         WrongAnswer(leaves_the_client_open, "nobody closed the client"),
         WrongAnswer(closes_after_a_price_only, "answered 404, and the connection was left open"),
         WrongAnswer(gives_a_default, "a default made a price up"),

@@ -297,7 +297,7 @@ EXERCISE = Exercise(
     id="08-1",
     title="Whose client is it?",
     task="`Forecasts` takes a client of the caller, or has one of its own. Repair it: what belongs "
-    "to it, it closes; what belongs to the caller, it leaves as it is.",
+    "to it, it closes; what belongs to the caller, it leaves as it is. It stays a class.",
     starter=Forecasts,
     hints=[
         "Two cases. In which of them may `__aexit__` close the client?",

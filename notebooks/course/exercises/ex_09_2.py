@@ -99,6 +99,21 @@ async def knows_one_bad_status(client, url):
     return StreamingResponse(upstream.aiter_bytes(), status, background=closing)
 
 
+async def cuts_it_at_five_megabytes(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+
+    async def body():
+        sent = 0
+        async for piece in upstream.aiter_bytes():
+            sent += len(piece)
+            if sent > 5_000_000:
+                break
+            yield piece
+        await upstream.aclose()
+
+    return StreamingResponse(body(), upstream.status_code)
+
+
 async def copies_the_length(client, url):
     upstream = await client.send(client.build_request("GET", url), stream=True)
     length = upstream.headers.get("content-length")
@@ -213,6 +228,7 @@ EXERCISE = Exercise(
         WrongAnswer(returns_the_upstreams_response, "a response of httpx's"),
         WrongAnswer(with_a_client_of_its_own, "by another client"),
         WrongAnswer(knows_one_bad_status, "The upstream said 410, and the caller got 200"),
+        WrongAnswer(cuts_it_at_five_megabytes, "The caller got 200 and 49"),
         WrongAnswer(copies_the_length, "the length of the compressed body"),
         WrongAnswer(copies_all_headers, "says that it is compressed, and it is not"),
         WrongAnswer(passes_the_raw_bytes, "nothing told the caller so"),

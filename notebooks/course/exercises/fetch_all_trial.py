@@ -183,6 +183,12 @@ class Trial:
                 f"What fails is raised: `{failing}` does.",
                 happened="" if raised else happened,
             )
+            again = max(map(self.asked.count, self.asked)) > 2  # two of the urls are the same
+            expect(
+                not again,
+                "Each url is asked for once: whether twice does no harm, the caller knows.",
+                happened=f"`{failing}` failed, and was asked for again.",
+            )
             self.require_nothing_left("It had raised")
 
     async def check_cancelling(self, turns, moment=None, held=0):

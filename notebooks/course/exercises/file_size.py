@@ -4,9 +4,11 @@
 """
 
 import asyncio
+import inspect
 
 import httpx
 
+from workbench.checking.blame import codes_of
 from workbench.checking.record import Wrong, expect
 
 CONNECTIONS = 2
@@ -36,6 +38,7 @@ class SlowToClose(httpx.AsyncByteStream):
 
 
 async def check(attempt, server):
+    _require_public_names(attempt.answer)
     asked, bodies = [], []
 
     async def note(request):
@@ -74,6 +77,29 @@ async def check(attempt, server):
         await _check_size(ask, "/faults/headers-only", 10)
     finally:
         await client.aclose()
+
+
+def _require_public_names(answer):
+    """Raise `Wrong` for names that httpx keeps to itself: another version may have others."""
+    client = httpx.AsyncClient(verify=False)
+    parts = (client, client._transport, client._transport._pool)
+    private = {name for part in parts for name in dir(part) if name.startswith("_")}
+    named = [
+        f"`{name}`"
+        for code in codes_of(answer)
+        for name in _names_in(code)
+        if name in private and not name.startswith("__")
+    ]
+    expect(
+        not named,
+        "It gets by with httpx's public names: what begins with `_` is another in another version.",
+        happened=f"It names {', '.join(dict.fromkeys(named))}, and was not run.",
+    )
+
+
+def _names_in(code):
+    inner = [each for each in code.co_consts if inspect.iscode(each)]
+    return [*code.co_names, *(name for each in inner for name in _names_in(each))]
 
 
 async def _ask(attempt, client, asked, url, kind, seen):

@@ -1,4 +1,4 @@
-"""What clients and SSL contexts an answer to exercise 07-2 makes."""
+"""What clients and SSL contexts an answer to exercise 07-1 or 07-2 makes."""
 
 import ssl
 import threading
@@ -8,19 +8,23 @@ from unittest import mock
 import httpcore
 import httpx
 
+from workbench.checking.record import expect
+
 
 class Noted:
     """What is made while the block runs.
 
     `clients` are the arguments of each client, `contexts` the SSL contexts of their pools. `loads`
-    holds each SSL context into which certificates were loaded, and whether that was done in the
-    thread of the event loop.
+    holds for each time that certificates were loaded the SSL context, and whether that was done in
+    the thread of the event loop.
     """
 
     def __init__(self):
         self.clients = []
         self.contexts = []
         self.loads = []
+        self._home = threading.get_ident()
+        self._under_way = []
         self._stack = ExitStack()
 
     def __enter__(self):
@@ -32,13 +36,8 @@ class Noted:
             "__init__",
             lambda _, options: self.contexts.append(options["ssl_context"]),
         )
-        home = threading.get_ident()
         for method in ("load_verify_locations", "load_default_certs"):
-            self._note(
-                ssl.SSLContext,
-                method,
-                lambda context, _: self.loads.append((context, threading.get_ident() == home)),
-            )
+            self._note(ssl.SSLContext, method, self._note_load)
         return self
 
     def __exit__(self, *exc_info):
@@ -48,12 +47,39 @@ class Noted:
         original = getattr(owner, name)
 
         def noting(this, *args, **kwargs):
-            note(this, kwargs)
-            return original(this, *args, **kwargs)
+            # One of these may call another, as `load_default_certs` does on Windows.
+            outermost = this not in self._under_way
+            if outermost:
+                self._under_way.append(this)
+                note(this, kwargs)
+            try:
+                return original(this, *args, **kwargs)
+            finally:
+                if outermost:
+                    self._under_way.remove(this)
 
         self._stack.enter_context(mock.patch.object(owner, name, noting))
 
-    @property
-    def loaded(self):
-        """How many contexts got certificates."""
-        return len({id(context) for context, _ in self.loads})
+    def _note_load(self, context, _):
+        self.loads.append((context, threading.get_ident() == self._home))
+
+    def require_certificates_checked(self):
+        """Raise `Wrong` unless each client checks certificates, by authorities that it knows."""
+        expect(
+            all(context.verify_mode is ssl.CERT_REQUIRED for context in self.contexts),
+            "Certificates are checked.",
+            happened="Your clients check no certificate: with `verify=False` anybody on the way "
+            "can pretend to be the server.",
+        )
+        expect(
+            all(context.check_hostname for context in self.contexts),
+            "Certificates are checked, and so is the name that they were made out for.",
+            happened="Your clients take any server's certificate for this server's: "
+            "`check_hostname` is off.",
+        )
+        expect(
+            all(context.cert_store_stats()["x509_ca"] for context in self.contexts),
+            "The context knows authorities to trust.",
+            happened="Your clients know no authority, so no certificate would pass: nothing loaded "
+            "any into their context.",
+        )

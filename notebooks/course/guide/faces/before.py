@@ -89,7 +89,7 @@ FACES = (
                 "A streamed body is read after its block, often by a `StreamingResponse`.",
                 "Read it inside; let whoever passes it on hold the block.",
                 True,
-                ("deeper/03-streams-and-sizes.ipynb", "09-fix-3-fastapi-dependency.ipynb"),
+                ("deeper/03-streams-and-sizes.ipynb", "09-fix-3-fastapi-depends.ipynb"),
             ),
         ),
     ),

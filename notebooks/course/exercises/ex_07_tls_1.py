@@ -1,0 +1,234 @@
+"""A client for each identity: it trusts the company and the usual authorities, and shows a key."""
+
+import os
+import ssl
+import tempfile
+import warnings
+from pathlib import Path
+from unittest import mock
+
+import httpx
+import trustme
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from server.tls import TlsServer
+from workbench.checking.record import Exercise, WrongAnswer, expect
+
+
+def client_for(authority, identity):
+    """Return an open httpx.AsyncClient, which the caller closes.
+
+    It trusts the usual authorities and one more, `authority`: the text of a PEM file. It shows the
+    certificate of `identity`: the path of a PEM file that holds the key, too.
+    """
+    ...
+
+
+def solution(authority, identity):
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cadata=authority)
+    context.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=context)
+
+
+def asks_the_system(authority, identity):
+    context = ssl.create_default_context()
+    context.load_verify_locations(cadata=authority)
+    context.load_cert_chain(certfile=str(identity))
+    return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=context))
+
+
+def checks_nothing(authority, identity):
+    context = httpx.create_ssl_context(verify=False)
+    context.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=context)
+
+
+def checks_no_names(authority, identity):
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cadata=authority)
+    context.load_cert_chain(identity)
+    context.check_hostname = False
+    return httpx.AsyncClient(verify=context)
+
+
+def trusts_the_company_only(authority, identity):
+    context = ssl.create_default_context(cadata=authority)
+    context.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=context)
+
+
+def trusts_the_usual_only(authority, identity):
+    context = httpx.create_ssl_context()
+    context.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=context)
+
+
+def shows_nothing(authority, identity):
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cadata=authority)
+    return httpx.AsyncClient(verify=context)
+
+
+_shared = None
+
+
+def shares_a_context(authority, identity):
+    global _shared
+    if _shared is None:
+        _shared = httpx.create_ssl_context()
+        _shared.load_verify_locations(cadata=authority)
+    _shared.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=_shared)
+
+
+def uses_the_old_argument(authority, identity):
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cadata=authority)
+    return httpx.AsyncClient(verify=context, cert=str(identity))
+
+
+def returns_the_context(authority, identity):
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cadata=authority)
+    context.load_cert_chain(identity)
+    return context
+
+
+def returns_a_sync_client(authority, identity):
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cadata=authority)
+    context.load_cert_chain(identity)
+    return httpx.Client(verify=context)
+
+
+async def whoami(request):
+    return PlainTextResponse(str(request.state.connection.client_name))
+
+
+class Places:
+    """Three authorities, a server of each kind, and the files of two identities."""
+
+    def __init__(self, folder):
+        self.company, usual = trustme.CA(), trustme.CA()
+        self.usual_file = Path(folder, "usual.pem")
+        usual.cert_pem.write_to_path(self.usual_file)
+        self.names = {}
+        for name in ("anna", "ben"):
+            self.names[name] = Path(folder, f"{name}.pem")
+            identity = self.company.issue_cert(common_name=name)
+            identity.private_key_and_cert_chain_pem.write_to_path(self.names[name])
+        app = Starlette(routes=[Route("/", whoami)])
+        self.partner = TlsServer(self.company.issue_cert("127.0.0.1"), app, clients=self.company)
+        self.public = TlsServer(usual.issue_cert("127.0.0.1"), app)
+        self.strange = TlsServer(trustme.CA().issue_cert("127.0.0.1"), app)
+        self.misnamed = TlsServer(self.company.issue_cert("shop.example"), app)
+
+
+async def check(attempt, server):
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        places = Places(folder)
+        # What stands in for certifi's list here, for answers that ask OpenSSL as well.
+        with mock.patch.dict(os.environ, {"SSL_CERT_FILE": str(places.usual_file)}):
+            os.environ.pop("SSL_CERT_DIR", None)
+            clients = {}
+            try:
+                for name, identity in places.names.items():
+                    clients[name] = _made(attempt(_text(places.company), identity))
+                with places.partner, places.public, places.strange, places.misnamed:
+                    await _are_who_they_are(places, clients)
+                    await _trust_whom_they_should(places, clients["anna"])
+            finally:
+                for client in clients.values():
+                    await client.aclose()
+    old = [str(warning.message) for warning in said if "`cert=...`" in str(warning.message)]
+    expect(not old, "No use of a deprecated argument.", happened=f"httpx warned: {' '.join(old)}")
+
+
+def _text(authority):
+    return authority.cert_pem.bytes().decode()
+
+
+def _made(client):
+    expect(
+        isinstance(client, httpx.AsyncClient),
+        "An `httpx.AsyncClient`.",
+        happened=f"An object of type `{type(client).__name__}` was returned.",
+    )
+    return client
+
+
+async def _are_who_they_are(places, clients):
+    """Both clients exist before the first of them connects."""
+    for name, client in clients.items():
+        try:
+            shown = (await client.get(places.partner.url)).text
+        except httpx.ConnectError as error:
+            shown = f"nobody: `{error}`"
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            shown = "nobody: the server took no certificate from it"
+        expect(
+            shown == name,
+            "Each client shows its own identity, and trusts the company's authority.",
+            happened=f"The client of {name} came in as {shown}.",
+        )
+
+
+async def _trust_whom_they_should(places, client):
+    try:
+        await client.get(places.public.url)
+    except httpx.ConnectError as error:
+        expect(
+            False,
+            "The usual authorities are trusted as before.",
+            happened=f"A server with a certificate of theirs was refused: `{error}`",
+        )
+    for place, what in (("strange", "of an unknown authority"), ("misnamed", "for another name")):
+        refused = False
+        try:
+            await client.get(getattr(places, place).url)
+        except httpx.ConnectError:
+            refused = True
+        expect(
+            refused,
+            "Who cannot prove who they are is refused.",
+            happened=f"A server with a certificate {what} was believed.",
+        )
+
+
+EXERCISE = Exercise(
+    id="07-tls-1",
+    title="One context for each identity",
+    task="`client_for(authority, identity)` returns an open `AsyncClient` that trusts the usual "
+    "authorities and, besides, `authority` (the text of a PEM file), and that shows the "
+    "certificate in the file `identity`. The clients of two identities do not mix, everything is "
+    "checked that httpx checks by itself, and no argument is used that httpx has deprecated.",
+    starter=client_for,
+    hints=[
+        "Which function of httpx makes the context that a client has by itself? Start from that "
+        "one: what it trusts and checks stays.",
+        "`load_verify_locations` has an argument for a text, `cadata=`; `load_cert_chain` takes a "
+        "path.",
+        "Make the context inside of the function, so that each identity has its own.",
+    ],
+    wrong=[
+        WrongAnswer(checks_nothing, "of an unknown authority was believed"),
+        WrongAnswer(checks_no_names, "for another name was believed"),
+        WrongAnswer(trusts_the_company_only, "A server with a certificate of theirs was refused"),
+        WrongAnswer(trusts_the_usual_only, "came in as nobody: `[SSL: CERTIFICATE_VERIFY_FAILED]"),
+        WrongAnswer(shows_nothing, "the server took no certificate from it"),
+        WrongAnswer(shares_a_context, "The client of anna came in as ben"),
+        WrongAnswer(uses_the_old_argument, "httpx warned"),
+        WrongAnswer(returns_the_context, "An object of type `SSLContext` was returned"),
+        WrongAnswer(returns_a_sync_client, "An object of type `Client` was returned"),
+    ],
+    right=[asks_the_system],
+    solution=solution,
+    why="A context holds whom it trusts and what it shows, and a connection shows what the context "
+    "holds at its handshake. So each identity needs a context of its own, made once and kept with "
+    "its client.",
+    check=check,
+)

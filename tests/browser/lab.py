@@ -66,7 +66,10 @@ class Lab:
         new = {"HOME": folder / "home", "HTTPX_COURSE_DATA": folder / "progress"}
         for what in ("runtime", "config", "data"):
             new[f"JUPYTER_{what.upper()}_DIR"] = folder / what
-        return {**os.environ, **{name: str(path) for name, path in new.items()}}
+        # What is imported is the copy's as well, in deeper/ too: as in a learner's own folder.
+        found = os.pathsep.join([str(self.notebooks), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, **{name: str(path) for name, path in new.items()}}
+        return {**environment, "PYTHONPATH": found.rstrip(os.pathsep)}
 
     def _opened(self, runtime: Path) -> str:
         deadline = time.monotonic() + PATIENCE

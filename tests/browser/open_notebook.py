@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60_000  # milliseconds, as Playwright counts
 PANEL = "[...jupyterapp.shell.widgets('main')].find(w => w.context?.path === path)"
-# Done: its own number is there, none of its cells is marked as running or waiting.
+# Done: each has its own number and none is running, or one has failed and the rest will not run.
 OPEN = "async path => { await jupyterapp.commands.execute('docmanager:open', { path }); }"
 STATE = f"""(path) => {{
     const panel = {PANEL};
@@ -23,6 +23,7 @@ STATE = f"""(path) => {{
         number: cell.model.executionCount,
         busy: cell.model.executionState !== 'idle' || kernel !== 'idle',
         empty: cell.model.sharedModel.source.trim() === '',
+        failed: cell.model.sharedModel.outputs.some(output => output.output_type === 'error'),
     }}));
 }}"""
 
@@ -44,6 +45,11 @@ class Notebook:
         """Open a notebook by JupyterLab's command, as its list does on a double click."""
         page.evaluate(OPEN, path)
         return cls(page, path)
+
+    def to_front(self) -> None:
+        """Click on its tab."""
+        tabs = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab")
+        tabs.filter(has_text=self.path.rpartition("/")[2]).click()
 
     def ask(self, script: str, *arguments: object):
         """Return what JavaScript says of the notebook: an expression with `panel` and `a`."""
@@ -100,9 +106,14 @@ class Notebook:
         self.ask("panel.content.widgets.forEach(cell => cell.model.executionCount = null)")
 
     def wait_until_done(self, timeout: float = 3 * MINUTE) -> None:
-        """Wait until each code cell has its number, and none is running."""
+        """Wait until each code cell has been run, or one of them has failed; none is running."""
         self.page.wait_for_function(
-            f"path => ({STATE})(path).every(cell => cell.empty || (cell.number && !cell.busy))",
+            f"""path => {{
+                const cells = ({STATE})(path);
+                const ran = cells.every(c => c.number || c.empty);
+                const failed = cells.some(c => c.failed && c.number);
+                return cells.every(c => !c.busy) && (ran || failed);
+            }}""",
             arg=self.path,
             timeout=timeout,
         )

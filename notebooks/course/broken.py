@@ -7,6 +7,7 @@ is given and touches nothing else.
 
 import ast
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,11 @@ TYPES = {
 }
 IMPORTS = {
     "asyncio": "import asyncio",
+    "contextlib": "import contextlib",
     "ssl": "import ssl",
     "Any": "from typing import Any",
     "httpx": "import httpx",
+    "BackgroundTask": "from starlette.background import BackgroundTask",
     "StreamingResponse": "from starlette.responses import StreamingResponse",
 }
 
@@ -63,12 +66,21 @@ class BrokenForm:
             [answer] = [one for one in answers if one.__name__ == self.answer]
         except ValueError:
             raise LookupError(f"{self.exercise} has no answer {self.answer!r}") from None
-        tree = ast.parse(inspect.getsource(answer))
-        if annotated:
-            tree = ast.fix_missing_locations(_Annotating().visit(tree))
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        imports = [line for name, line in IMPORTS.items() if name in names]
-        return "\n".join([*imports, "\n", ast.unparse(tree), ""])
+        return module_of(answer, annotated)
+
+    def cured(self) -> str:
+        """Return a module with the exercise's solution, annotated."""
+        return module_of(find(self.exercise).solution, annotated=True)
+
+
+def module_of(answer: Callable, annotated: bool) -> str:
+    """Return the source of a module with this function or class, and what it imports."""
+    tree = ast.parse(inspect.getsource(answer))
+    if annotated:
+        tree = ast.fix_missing_locations(_Annotating().visit(tree))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    imports = [line for name, line in IMPORTS.items() if name in names]
+    return "\n".join([*imports, "\n", ast.unparse(tree), ""])
 
 
 BROKEN_FORMS = (
@@ -104,18 +116,22 @@ BROKEN_FORMS = (
 def write_broken_forms(folder: Path) -> dict[str, str]:
     """Write each form into the packages bare, annotated and as_installed, which is bare once more.
 
+    A package `cured` has the solution of each form's exercise.
     Returns the forms' names by the stems of their files: {"form_00": "an await forgotten", ...}.
     """
-    stems = {}
-    for package in ("bare", "annotated", "as_installed"):
+    packages = {
+        "bare": lambda form: form.source(annotated=False),
+        "annotated": lambda form: form.source(annotated=True),
+        "as_installed": lambda form: form.source(annotated=False),
+        "cured": BrokenForm.cured,
+    }
+    stems = {f"form_{number:02}": form for number, form in enumerate(BROKEN_FORMS)}
+    for package, source in packages.items():
         (folder / package).mkdir(parents=True, exist_ok=True)
         (folder / package / "__init__.py").touch()
-        for number, form in enumerate(BROKEN_FORMS):
-            stem = f"form_{number:02}"
-            stems[stem] = form.name
-            source = form.source(annotated=package == "annotated")
-            (folder / package / f"{stem}.py").write_text(source, encoding="utf-8")
-    return stems
+        for stem, form in stems.items():
+            (folder / package / f"{stem}.py").write_text(source(form), encoding="utf-8")
+    return {stem: form.name for stem, form in stems.items()}
 
 
 class _Annotating(ast.NodeTransformer):

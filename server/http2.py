@@ -135,13 +135,15 @@ class Http2Server(Background):
     def each(self, action: Callable[[Connection], None]) -> None:
         """Call `action(connection)` for each open connection, in the server's thread, and wait.
 
-        So a cell decides when the server says goodbye: `server.each(lambda c: c.goaway())`.
+        What lies in the sockets is read first: a close with something unread would be an RST. So a
+        cell decides when the server says goodbye: `server.each(lambda c: c.goaway())`.
 
         Raises `RuntimeError` while the server does not run.
         """
         if self._serving is None:
             raise RuntimeError("the HTTP/2 server is not running")
         protocols = self._protocols
+        self.ledger.settle()
 
         def on_all() -> None:
             for protocol in list(protocols):

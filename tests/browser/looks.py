@@ -56,6 +56,7 @@ def opened(browser: Browser, lab: Lab, window: tuple[int, int, float], theme: st
 
 def take(page: Page, name: str, folder: Path) -> int:
     """Take the notebook in front from top to bottom; return how many pictures that are."""
+    page.mouse.move(0, 0)  # or JupyterLab marks the cell under the mouse
     outer = page.locator(SCROLLED)
     taken, top = 0, 0.0
     while True:
@@ -84,12 +85,13 @@ def look(lab: Lab, browser: Browser, lessons: list[str], folder: Path, forms: li
 
 
 def readme_picture(lab: Lab, browser: Browser) -> None:
-    """Take lesson 03 where its waterfall is, as README shows it."""
+    """Take lesson 03 at its first picture, as README shows it."""
     page = opened(browser, lab, (1280, 800, 1), "light")
     notebook = Notebook.open(page, README_LESSON)
     notebook.run_all()
     picture = notebook.panel.locator("img[alt]").first
     picture.evaluate("e => e.closest('.jp-Cell').scrollIntoView()")
+    page.mouse.move(0, 0)  # or JupyterLab marks the cell under the mouse
     page.screenshot(path=README_PICTURE)
     notebook.shut_down()
 

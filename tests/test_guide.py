@@ -301,6 +301,7 @@ async def test_answers_are_no_failures_of_the_wire(server):
         ValueError("0"),
         httpx.ReadError("a text that nobody has seen"),
         httpx.ConnectError("[Errno 113] No route to host"),
+        httpx.ProxyError("Invalid authentication method"),
         httpx.ConnectError(
             "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: no (_ssl.c:1)"
         ),

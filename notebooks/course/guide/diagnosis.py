@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from course.guide.faces import FACES
 from course.guide.reading import Said, said_by, said_in
@@ -57,11 +58,10 @@ class Diagnosis:
 
 
 def links(row: Row) -> list[Link]:
-    """Return links to the row's lessons, named by their numbers."""
-    names = [name.rpartition("/") for name in row.lessons]
+    """Return links to the row's notebooks: a lesson's number, or the name of one that is deeper."""
     return [
-        Link(f"{folder} {file[:2]}".strip(), name)
-        for name, (folder, _, file) in zip(row.lessons, names, strict=True)
+        Link(Path(name).stem.replace("-", " ") if "/" in name else name[:2], name)
+        for name in row.lessons
     ]
 
 

@@ -45,7 +45,7 @@ class Made:
                 return f"{name}(<the system's words>) from {type(root).__name__}"
         for varying, instead in VARIES:
             text = varying.sub(instead, text)
-        return f"{name}({text!r})"
+        return f"{name}({repr(text) if self.error.args else ''})"
 
 
 def _speaks_for_the_system(root: BaseException) -> bool:
@@ -102,7 +102,7 @@ class FieldGuide:
                 problem = missing_in(row.read, self._lessons)
                 assert not problem, f"{row.key}: {row.read.notebook} has no {problem!r}"
                 # What hangs raises nothing that could be diagnosed.
-                assert not face.kinds or row in diagnose(row.read.says, self.faces).rows, row.key
+                assert not face.kinds or row in diagnose(row.read.shown, self.faces).rows, row.key
                 self.made[row.key].append(Made(row.read.shown, row.received))
 
     @property

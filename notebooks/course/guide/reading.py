@@ -46,7 +46,9 @@ class Said:
     @property
     def shown(self) -> str:
         """The failure as its repr would say it."""
-        return f"{self.kind.rpartition('.')[2]}({self.text!r})"
+        name = self.kind.rpartition(".")[2]
+        # Python's own says `TimeoutError()`; httpx's errors have a text, if an empty one.
+        return f"{name}()" if name == "TimeoutError" and not self.text else f"{name}({self.text!r})"
 
 
 def root_labels(error: BaseException) -> frozenset[str]:

@@ -9,7 +9,7 @@ class Read:
 
     notebook: its file, relative to the lessons' folder. says: the failure's words, as they stand in
     one of its stored outputs. ledger: words of its stored outputs on what the server received.
-    show: what the guide shows of it, where that is not all of `says`.
+    show: the log's words by themselves, where `says` has more.
     """
 
     notebook: str

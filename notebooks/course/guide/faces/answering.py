@@ -5,6 +5,7 @@ from course.guide.rows import Face, Read, Row
 STALE = "04-stale-connections.ipynb"
 STREAMS = "deeper/09-streams-that-break.ipynb"
 HTTP2 = "deeper/04-http2.ipynb"
+PROXIES = "deeper/07-proxies.ipynb"
 WIRE = "deeper/04-what-the-wire-can-do.ipynb"
 RESET = r"\[(?:Errno (?:54|104)|WinError 10054)\] .*"
 THEIR_LOG = "does the other side's log, if it notes requests when they arrive, have this one?"
@@ -24,6 +25,20 @@ FACES = (
                 + IF_IDEMPOTENT,
                 False,
                 (STALE,),
+            ),
+            Row(
+                "proxy died",
+                "no; a proxy stands between",
+                "The proxy hung up. It says nothing of the server.",
+                IF_IDEMPOTENT + " Look at the proxy.",
+                False,
+                (PROXIES,),
+                read=Read(
+                    PROXIES,
+                    "RemoteProtocolError: Server disconnected without sending a response. "
+                    "reached: no",
+                    show="RemoteProtocolError('Server disconnected without sending a response.')",
+                ),
             ),
             Row(
                 "hung up",

@@ -2,10 +2,13 @@
 
 from course.guide.rows import Face, Read, Row
 
+PROXIES = "deeper/07-proxies.ipynb"
+TLS = "deeper/07-tls.ipynb"
 WIRE = "deeper/04-what-the-wire-can-do.ipynb"
 REFUSED = r"\[(?:Errno (?:61|111)|WinError 10061)\] .*"
 # getaddrinfo's numbers: Linux (glibc), macOS, Windows.
 NO_NAME = r"\[Errno (?:-[2345]|8|1100[1-4])\] .*"
+RESET = r"\[(?:Errno (?:54|104)|WinError 10054)\] .*"
 NO_TLS = (
     r"\[SSL: (?:WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST)\] .*|\[SSL\] record layer.*"
 )
@@ -41,7 +44,7 @@ FACES = (
                 "A proxy of the environment (`HTTP_PROXY` ...) catches the call, 127.0.0.1 too.",
                 "`NO_PROXY`, or `trust_env=False`.",
                 False,
-                ("00-start-here.ipynb",),
+                (PROXIES,),
                 chain=("ConnectionRefusedError",),
             ),
             Row(
@@ -79,12 +82,12 @@ FACES = (
             Row(
                 "unknown authority",
                 "`unable to get local issuer certificate`, or self-signed",
-                "Its authority is none that this client trusts: a private one, a proxy that opens "
-                "TLS, or a chain that the server sends without its middle.",
-                "`SSL_CERT_FILE`, or `verify=` with a context that has loaded it. httpx does not "
-                "read `REQUESTS_CA_BUNDLE`.",
+                "Its authority is none that this client trusts: the company's own, or that of a "
+                "proxy which opens TLS.",
+                "`verify=` with a context that has loaded it. `SSL_CERT_FILE` replaces the whole "
+                "list; `REQUESTS_CA_BUNDLE` is not read.",
                 False,
-                (WIRE,),
+                (TLS,),
                 around=UNKNOWN,
             ),
             Row(
@@ -93,16 +96,16 @@ FACES = (
                 "The certificate is for another name than the URL's host.",
                 "Call it by a name that the certificate has.",
                 False,
-                (WIRE,),
+                (TLS,),
                 around=MISMATCH,
             ),
             Row(
                 "expired",
                 "`has expired`, `is not yet valid`",
-                "It was not renewed, or one of the two clocks is wrong.",
-                "Renew it; look at this machine's clock.",
+                "It was not renewed, or this machine's clock is wrong.",
+                "Whoever has the server renews it.",
                 False,
-                (WIRE,),
+                (TLS,),
                 around=EXPIRED,
             ),
         ),
@@ -115,11 +118,50 @@ FACES = (
             Row(
                 "no TLS there",
                 "no",
-                "`https://` to a port of plain HTTP, or a proxy that is none.",
+                "`https://` to a port of plain HTTP.",
                 "Correct the address.",
                 False,
                 (WIRE,),
                 chain=("SSLError",),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.ConnectError",),
+        rf"|{RESET}",
+        "who accepted the connection, the server or a proxy before it?",
+        (
+            Row(
+                "no handshake",
+                "",
+                "It hung up before TLS stood.",
+                "Was not sent: try later; ask whoever runs it.",
+                False,
+                (PROXIES,),
+                read=Read(
+                    PROXIES, "ConnectError('')", ("dies     ConnectError('')", "reached: no")
+                ),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.ProxyError",),
+        r"\d{3} .*",
+        "which proxy is it, and what does its status say?",
+        (
+            Row(
+                "proxy refuses",
+                "",
+                "A proxy refuses the way to the server: 407 wants a name and a password, 502 has "
+                "not reached it.",
+                "The proxy's address, its credentials, `NO_PROXY`, `mounts=`.",
+                False,
+                (PROXIES,),
+                read=Read(
+                    PROXIES,
+                    "ProxyError: 502 Bad Gateway",
+                    ("refuses  ProxyError: 502 Bad Gateway", "reached: no"),
+                ),
             ),
         ),
     ),

@@ -7,7 +7,7 @@ its code, with the next key.
 The pages load reveal.js, require.js and jQuery from the network. For a room without one, have npm
 fetch them before, and they are copied beside the slides:
 
-    npm install reveal.js@4 requirejs jquery
+    npm install --no-save reveal.js@4 requirejs jquery
     python -m course.slides slides --offline node_modules
 """
 

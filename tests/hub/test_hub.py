@@ -1,6 +1,7 @@
 """A class on a real JupyterHub: 12 learners at once run lessons through its proxy.
 
-    python -m pip install -r tests/hub/requirements.txt && npm install configurable-http-proxy
+    python -m pip install -r tests/hub/requirements.txt
+    npm install --no-save configurable-http-proxy
     python -m pytest -m hub tests/hub -n0 -s
 
 HUB_LEARNERS says how many run one lesson at once in the last test; 20 without it.

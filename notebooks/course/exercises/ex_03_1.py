@@ -28,8 +28,8 @@ async def solution(urls):
 
 async def gathers_outside(urls):
     async with httpx.AsyncClient() as client:
-        calls = [client.get(url) for url in urls]
-    return await asyncio.gather(*calls)
+        pass
+    return await asyncio.gather(*(client.get(url) for url in urls))
 
 
 async def gathers_inside(urls):
@@ -88,6 +88,17 @@ async def in_the_order_of_arrival(urls):
         return [await call for call in asyncio.as_completed(calls)]
 
 
+async def by_their_urls(urls):
+    return dict(zip(urls, await solution(urls), strict=True))
+
+
+async def raises_one_of_its_own(urls):
+    try:
+        return await solution(urls)
+    except* httpx.HTTPError:
+        raise RuntimeError("a url has failed") from None
+
+
 async def hands_errors_out(urls):
     async with httpx.AsyncClient() as client:
         calls = (client.get(url) for url in urls)
@@ -95,9 +106,7 @@ async def hands_errors_out(urls):
 
 
 async def swallows_the_errors(urls):
-    async with httpx.AsyncClient() as client:
-        calls = (client.get(url) for url in urls)
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    outcomes = await hands_errors_out(urls)
     return [outcome for outcome in outcomes if isinstance(outcome, httpx.Response)]
 
 
@@ -115,22 +124,25 @@ async def returns_unread_streams(urls):
     return [task.result() for task in tasks]
 
 
+async def grouped(client, urls):
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.get(url)) for url in urls]
+    return [task.result() for task in tasks]
+
+
 async def closes_in_a_task_that_nobody_awaits(urls):
     client = httpx.AsyncClient()
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(client.get(url)) for url in urls]
-        return [task.result() for task in tasks]
+        return await grouped(client, urls)
     finally:
         asyncio.create_task(client.aclose())  # noqa: RUF006
 
 
 async def closes_only_if_all_goes_well(urls):
     client = httpx.AsyncClient()
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(client.get(url)) for url in urls]
+    responses = await grouped(client, urls)
     await client.aclose()
-    return [task.result() for task in tasks]
+    return responses
 
 
 async def returns_nothing(urls):
@@ -154,9 +166,7 @@ async def gathers_and_cleans_up(urls):
 
 
 async def lets_all_end_and_raises(urls):
-    async with httpx.AsyncClient() as client:
-        calls = (client.get(url) for url in urls)
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    outcomes = await hands_errors_out(urls)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
@@ -228,7 +238,12 @@ def _blame_for_the_cut(trial):
 
 def _expect_the_responses(responses, urls):
     expect(
-        isinstance(responses, list | tuple) and len(responses) == len(urls),
+        isinstance(responses, list | tuple),
+        f"A list of {len(urls)} responses.",
+        happened=f"It returned an object of type `{type(responses).__name__}`.",
+    )
+    expect(
+        len(responses) == len(urls),
         f"A list of {len(urls)} responses.",
         happened="It returned before the server had answered, without the answers that were still "
         "to come.",
@@ -314,14 +329,14 @@ EXERCISE = Exercise(
         WrongAnswer(tries_again, "a second try asked the client"),
         WrongAnswer(one_after_another, "one waited for the answer to another"),
         WrongAnswer(in_the_order_of_arrival, "in another order"),
+        WrongAnswer(by_their_urls, "an object of type `dict`"),
+        WrongAnswer(raises_one_of_its_own, "`RuntimeError('a url has failed')"),
         WrongAnswer(hands_errors_out, "handed out as if it were a response"),
         WrongAnswer(swallows_the_errors, "4 of 5 responses came back"),
         WrongAnswer(waits_and_cancels_nothing, "It was cancelled: the client was closed"),
         WrongAnswer(returns_unread_streams, "is not read"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "still ran: `AsyncClient.aclose`"),
-        WrongAnswer(
-            closes_only_if_all_goes_well, "`/faults/reset` failed, it was over, and a conn"
-        ),
+        WrongAnswer(closes_only_if_all_goes_well, "`/faults/reset` failed, it was over, and"),
         WrongAnswer(returns_nothing, "No request was made"),
         WrongAnswer(asks_synchronously, "`socket.connect()`"),
     ],

@@ -1,12 +1,15 @@
 """Try again where it is safe, as often as was asked for, and nowhere else."""
 
 import asyncio
+import ssl
 
 import httpx
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from course.exercises.ended import check_cancelled
+from course.exercises.ownership import settings_of
 from server.faults import close, reset
 from server.local import LocalServer
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
@@ -14,6 +17,7 @@ from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
 OTHERS = ("POST", "PATCH")
 DEAD = 2
+CONTEXT = ssl.create_default_context()  # one for all clients of the check
 PATIENCE = 3.0  # seconds for one call: an answer may pause between its tries
 
 
@@ -43,63 +47,42 @@ async def solution(client, method, url, tries):
     return await client.request(method, url)
 
 
+async def tried(client, method, url, tries, caught=httpx.TransportError, once=OTHERS):
+    """Send again after what is `caught`, but what is to be sent `once`."""
+    for attempt in range(tries):
+        try:
+            return await client.request(method, url)
+        except caught:
+            if method in once or attempt == tries - 1:
+                raise
+
+
 async def raises_the_time_limit(client, method, url, tries):
     return await client.request(method, url, timeout=60)
 
 
 async def repeats_everything(client, method, url, tries):
-    for attempt in range(tries):
-        try:
-            return await client.request(method, url)
-        except httpx.TransportError:
-            if attempt == tries - 1:
-                raise
+    return await tried(client, method, url, tries, once=())
 
 
 async def spares_the_post_only(client, method, url, tries):
-    for attempt in range(tries):
-        try:
-            return await client.request(method, url)
-        except httpx.TransportError:
-            if method == "POST" or attempt == tries - 1:
-                raise
+    return await tried(client, method, url, tries, once=("POST",))
 
 
 async def knows_network_errors_only(client, method, url, tries):
-    for attempt in range(tries):
-        try:
-            return await client.request(method, url)
-        except httpx.NetworkError:
-            if method in OTHERS or attempt == tries - 1:
-                raise
+    return await tried(client, method, url, tries, httpx.NetworkError)
 
 
 async def knows_protocol_errors_only(client, method, url, tries):
-    for attempt in range(tries):
-        try:
-            return await client.request(method, url)
-        except httpx.RemoteProtocolError:
-            if method in OTHERS or attempt == tries - 1:
-                raise
+    return await tried(client, method, url, tries, httpx.RemoteProtocolError)
 
 
 async def sends_once_more(client, method, url, tries):
-    try:
-        return await client.request(method, url)
-    except httpx.TransportError:
-        if method in OTHERS:
-            raise
-    return await client.request(method, url)
+    return await tried(client, method, url, 2)
 
 
 async def sends_one_too_many(client, method, url, tries):
-    if method in IDEMPOTENT:
-        for _ in range(tries):
-            try:
-                return await client.request(method, url)
-            except httpx.TransportError:
-                pass
-    return await client.request(method, url)
+    return await tried(client, method, url, tries + 1)
 
 
 async def hides_the_exception(client, method, url, tries):
@@ -134,6 +117,15 @@ async def makes_a_client_of_its_own(client, method, url, tries):
     transport = httpx.AsyncHTTPTransport(retries=tries)
     async with httpx.AsyncClient(transport=transport) as own:
         return await own.request(method, url)
+
+
+async def tries_again_when_it_is_cancelled(client, method, url, tries):
+    return await tried(client, method, url, tries, BaseException)
+
+
+async def lifts_the_client_s_limits(client, method, url, tries):
+    client.timeout = None
+    return await solution(client, method, url, tries)
 
 
 async def sends_nothing(client, method, url, tries):
@@ -179,11 +171,14 @@ async def check(attempt, server):
     await _uses_the_client(attempt, server)
     await _gets_past_the_dead(attempt, server)
     await _gives_up(attempt, server)
+    async with httpx.AsyncClient(verify=CONTEXT) as client:
+        await check_cancelled(lambda: attempt(client, "GET", server.url + "/echo", 3))
 
 
 async def _uses_the_client(attempt, server):
     """What is answered is sent once, on the client that was passed in, whatever the answer."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=CONTEXT) as client:
+        before = settings_of(client)
         for path, status in (("/echo", 200), ("/refuses", 503), ("/echo", 200)):
             with server.ledger.watch() as seen:
                 try:
@@ -197,6 +192,12 @@ async def _uses_the_client(attempt, server):
                 happened=f"{seen.requests} requests were sent for one call, and `{came!r}` came.",
                 seen=seen,
             )
+        changed = [name for name, value in settings_of(client).items() if value != before[name]]
+    expect(
+        not changed,
+        "The client is left as it was: others use it, too.",
+        happened=f"After the call its `{', '.join(changed)}` are others.",
+    )
     expect(
         attempt.seen.connections == 1,
         "The requests go out on the client that was passed in.",
@@ -221,7 +222,7 @@ async def _answer(attempt, client, method, url, tries):
 async def _with_dead_connections(attempt, server, end, tries):
     """GET on a client whose idle connections all break; return what came out and what was seen."""
     url = f"{server.url}/{end}?nth=2"
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=CONTEXT) as client:
         await asyncio.gather(*(client.get(url) for _ in range(DEAD)))
         with server.ledger.watch() as seen:
             try:
@@ -265,7 +266,7 @@ async def _gives_up(attempt, server):
             *((method, 2, 2) for method in IDEMPOTENT),
         ]:
             caught = None
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(verify=CONTEXT) as client:
                 with server.ledger.watch() as seen:
                     try:
                         await _answer(attempt, client, method, f"{server.url}/{end}", tries)
@@ -285,7 +286,7 @@ def _expect_so_many(seen, method, tries, most):
     if method in OTHERS:
         expected, words = f"A {method} is sent once.", f"{got}. It may have acted on each."
     else:
-        expected = f"A {method} is idempotent: with tries={tries} it is sent {tries} times if none "
+        expected = f"{method} is idempotent: with tries={tries} it is sent {tries} times if none "
         expected += "is answered."
         endless = seen.requests > 20 * most
         words = f"{got}, and no end to it: that makes an outage worse." if endless else f"{got}."
@@ -335,6 +336,8 @@ EXERCISE = Exercise(
         WrongAnswer(hands_the_exception_out, "RemoteProtocolError'> was returned"),
         WrongAnswer(never_gives_up, "no end to it"),
         WrongAnswer(makes_a_client_of_its_own, "a client per call"),
+        WrongAnswer(tries_again_when_it_is_cancelled, "and it swallowed that"),
+        WrongAnswer(lifts_the_client_s_limits, "its `timeout` are others"),
         WrongAnswer(sends_nothing, "No request was made"),
         WrongAnswer(repeats_bad_answers, "also a 503"),
     ],

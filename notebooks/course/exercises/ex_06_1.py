@@ -243,6 +243,10 @@ def gets_instead_of_posting(url, jobs):
     return asyncio.run(main())
 
 
+def posts_them_all_in_one(url, jobs):
+    return solution(url, [jobs])[0]
+
+
 def asks_nothing(url, jobs):
     return jobs
 
@@ -276,6 +280,7 @@ EXERCISE = Exercise(
         WrongAnswer(swallows_what_a_job_raises, "returned 2 answers and raised nothing"),
         WrongAnswer(returns_what_a_job_raises, "returned 3 answers and raised nothing"),
         WrongAnswer(gets_instead_of_posting, "4 other requests, the first a GET"),
+        WrongAnswer(posts_them_all_in_one, "4 jobs came in fewer posts: 1"),
         WrongAnswer(asks_nothing, "No request was made"),
     ],
     right=[

@@ -151,22 +151,31 @@ class SharesItsOwn(Forecasts):
             await self.client.aclose()
 
 
-class SwallowsWhatIsRaised(Told):
-    async def __aexit__(self, *exc_info):
-        await super().__aexit__()
-        return True
+def swallowing(name, which):
+    """Return a class that swallows what is raised where `which(it, exc)` says so."""
+
+    class Swallows(Told):
+        async def __aexit__(self, exc_type, exc, traceback):
+            await super().__aexit__()
+            return which(self, exc)
+
+    Swallows.__name__ = name
+    return Swallows
 
 
-class SwallowsWhereItIsLent(Told):
-    async def __aexit__(self, *exc_info):
-        await super().__aexit__()
-        return not self.own
+SwallowsWhatIsRaised = swallowing("SwallowsWhatIsRaised", lambda _, exc: True)
+SwallowsWhereItIsLent = swallowing("SwallowsWhereItIsLent", lambda it, exc: not it.own)
+SwallowsWhatIsHttpxs = swallowing("SwallowsHttpx", lambda _, exc: isinstance(exc, httpx.HTTPError))
+SwallowsValueErrors = swallowing("SwallowsValueErrors", lambda _, exc: isinstance(exc, ValueError))
+SwallowsAKeyErrorWhereItIsLent = swallowing(
+    "SwallowsAKeyErrorWhereItIsLent", lambda it, exc: isinstance(exc, KeyError) and not it.own
+)
 
 
-class SwallowsWhatIsHttpxs(Told):
+class ClosesUnlessInterrupted(Told):
     async def __aexit__(self, exc_type, exc, traceback):
-        await super().__aexit__()
-        return isinstance(exc, httpx.HTTPError)
+        if self.own and (exc is None or isinstance(exc, Exception | asyncio.CancelledError)):
+            await self.client.aclose()
 
 
 class HidesThatAQuestionFailed(Told):
@@ -319,7 +328,10 @@ EXERCISE = Exercise(
         WrongAnswer(SharesItsOwn, "with its client the other's was closed"),
         WrongAnswer(SwallowsWhatIsRaised, "`Stumble` was raised in it, without a client"),
         WrongAnswer(SwallowsWhereItIsLent, "`Stumble` was raised in it, with a client"),
-        WrongAnswer(SwallowsWhatIsHttpxs, "`ReadTimeout` was raised in it, without"),
+        WrongAnswer(SwallowsWhatIsHttpxs, "`ReadError` was raised in it, without"),
+        WrongAnswer(SwallowsValueErrors, "`ValueError` was raised in it, without"),
+        WrongAnswer(SwallowsAKeyErrorWhereItIsLent, "`KeyError` was raised in it, with a"),
+        WrongAnswer(ClosesUnlessInterrupted, "`KeyboardInterrupt` in the block, and its client"),
         WrongAnswer(HidesThatAQuestionFailed, "and `of` returned `None`"),
         WrongAnswer(ClosesWhatItWasLent, "was lent, after the block"),
         WrongAnswer(ClosesWhatItWasLentAfterAnError, "after a block that ended with `Stumble`"),

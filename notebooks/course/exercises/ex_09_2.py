@@ -220,7 +220,7 @@ EXERCISE = Exercise(
     ],
     wrong=[
         WrongAnswer(collects_the_body, "waits for the last byte"),
-        WrongAnswer(opens_it_in_the_generator, "before the upstream was asked"),
+        WrongAnswer(opens_it_in_the_generator, "known when your response was made"),
         WrongAnswer(closes_it_in_finally, "your function had returned by then"),
         WrongAnswer(returns_early, "on that way out nobody closes its response"),
         WrongAnswer(hides_a_broken_body, "took it for the whole"),

@@ -37,6 +37,16 @@ async def solution(client, url, seconds):
     return response.text
 
 
+async def text_or_none(client, url, seconds, caught, **options):
+    """Do as the solution does, and take what is `caught` for the deadline."""
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.get(url, **options)
+    except caught:
+        return None
+    return response.text
+
+
 async def names_all_four(client, url, seconds):
     limits = httpx.Timeout(connect=seconds, read=seconds, write=seconds, pool=seconds)
     try:
@@ -75,21 +85,11 @@ async def turns_its_back(client, url, seconds):
 
 
 async def catches_httpx_s_exception(client, url, seconds):
-    try:
-        async with asyncio.timeout(seconds):
-            response = await client.get(url)
-    except httpx.TimeoutException:
-        return None
-    return response.text
+    return await text_or_none(client, url, seconds, httpx.TimeoutException)
 
 
 async def catches_everything(client, url, seconds):
-    try:
-        async with asyncio.timeout(seconds):
-            response = await client.get(url)
-    except Exception:
-        return None
-    return response.text
+    return await text_or_none(client, url, seconds, Exception)
 
 
 async def returns_a_part(client, url, seconds):
@@ -105,30 +105,17 @@ async def returns_a_part(client, url, seconds):
 
 
 async def takes_every_timeout(client, url, seconds):
-    try:
-        async with asyncio.timeout(seconds):
-            response = await client.get(url)
-    except (TimeoutError, httpx.TimeoutException):
-        return None
-    return response.text
+    both = (TimeoutError, httpx.TimeoutException)
+    return await text_or_none(client, url, seconds, both)
 
 
 async def catches_oserror(client, url, seconds):
-    try:
-        async with asyncio.timeout(seconds):
-            response = await client.get(url)
-    except OSError:
-        return None
-    return response.text
+    return await text_or_none(client, url, seconds, OSError)
 
 
 async def takes_a_cancellation_for_its_own(client, url, seconds):
-    try:
-        async with asyncio.timeout(seconds):
-            response = await client.get(url)
-    except (TimeoutError, asyncio.CancelledError):
-        return None
-    return response.text
+    both = (TimeoutError, asyncio.CancelledError)
+    return await text_or_none(client, url, seconds, both)
 
 
 async def forgets_its_task_when_cancelled(client, url, seconds):
@@ -160,52 +147,28 @@ async def hands_out_exceptions(client, url, seconds):
 
 
 async def with_a_client_of_its_own(client, url, seconds):
-    try:
-        async with asyncio.timeout(seconds), httpx.AsyncClient() as own:
-            response = await own.get(url)
-    except TimeoutError:
-        return None
-    return response.text
+    async with httpx.AsyncClient() as own:
+        return await solution(own, url, seconds)
 
 
 async def changes_the_client(client, url, seconds):
     client.timeout = httpx.Timeout(seconds)
-    try:
-        async with asyncio.timeout(seconds):
-            response = await client.get(url)
-    except TimeoutError:
-        return None
-    return response.text
+    return await solution(client, url, seconds)
 
 
 async def closes_the_client(client, url, seconds):
-    try:
-        async with asyncio.timeout(seconds):
-            response = await client.get(url)
-    except TimeoutError:
+    text = await solution(client, url, seconds)
+    if text is None:
         await client.aclose()
-        return None
-    return response.text
+    return text
 
 
 async def tries_again(client, url, seconds):
-    for _ in range(2):
-        try:
-            async with asyncio.timeout(seconds):
-                response = await client.get(url)
-                return response.text
-        except TimeoutError:
-            pass
-    return None
+    return await solution(client, url, seconds) or await solution(client, url, seconds)
 
 
 async def gives_a_number_of_its_own(client, url, seconds):
-    try:
-        async with asyncio.timeout(0.3):
-            response = await client.get(url)
-    except TimeoutError:
-        return None
-    return response.text
+    return await solution(client, url, 0.3)
 
 
 async def returns_the_exception(client, url, seconds):
@@ -215,6 +178,10 @@ async def returns_the_exception(client, url, seconds):
     except TimeoutError as error:
         return error
     return response.text
+
+
+async def returns_an_empty_text(client, url, seconds):
+    return await solution(client, url, seconds) or ""
 
 
 async def returns_nothing(client, url, seconds):
@@ -249,12 +216,7 @@ async def asks_whether_it_expired(client, url, seconds):
 
 
 async def without_httpx_s_limits(client, url, seconds):
-    try:
-        async with asyncio.timeout(seconds):
-            response = await client.get(url, timeout=None)
-    except TimeoutError:
-        return None
-    return response.text
+    return await text_or_none(client, url, seconds, TimeoutError, timeout=None)
 
 
 RIGHT = (with_wait_for, with_anyio, asks_whether_it_expired, without_httpx_s_limits)
@@ -296,6 +258,7 @@ EXERCISE = Exercise(
         WrongAnswer(tries_again, "Who begins again"),
         WrongAnswer(gives_a_number_of_its_own, "that takes 0.6 s, with `seconds=30`"),
         WrongAnswer(returns_the_exception, "It returned `TimeoutError()`"),
+        WrongAnswer(returns_an_empty_text, "It returned `''`"),
         WrongAnswer(returns_nothing, "No request was made"),
     ],
     solution=solution,

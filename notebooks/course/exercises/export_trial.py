@@ -143,12 +143,12 @@ async def check_missing(trial):
         for status in STATUSES:
             got[status], *_ = await trial.download(f"{trial.server.url}/status?code={status}")
     bad = {status: passed for status, passed in got.items() if passed != status}
-    early = "your response had its status before the upstream was asked"
+    early = "was the upstream's status known when your response was made, and given to it?"
     said = "".join(f"The upstream said {s}, and the caller got {p}" for s, p in [*bad.items()][:1])
     expect(
         not bad,
         "The upstream's status, such as 404 for a file that is missing.",
-        happened=f"{said}: {early}." if len(bad) == len(got) else f"{said}.",
+        happened=f"{said}: {early}" if len(bad) == len(got) else f"{said}.",
         seen=seen,
     )
     left = len(still_open(seen))

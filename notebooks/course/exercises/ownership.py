@@ -3,20 +3,14 @@
 `ex_08_1.py` has it as its check. It talks to the check's own server, and to a port that refuses.
 """
 
-import asyncio
-
 import httpx
 
 from course.exercises.ended import clients_made
+from course.exercises.stumbles import ERRORS as STUMBLES
 from server.wire import refused
 from workbench.checking.record import Wrong, expect
 
-
-class Stumble(Exception):
-    """What the check raises inside the block, beside an error of httpx's and a cancellation."""
-
-
-ERRORS = (Stumble, httpx.ReadTimeout, asyncio.CancelledError)
+ERRORS = (*STUMBLES.values(), httpx.ReadTimeout)
 
 
 async def check(attempt, server):

@@ -73,6 +73,11 @@ def _require_answers(answers, seen, made):
     )
     _require_posts(seen)
     expect(
+        seen.requests >= len(JOBS),
+        "Each job is posted by itself.",
+        happened=f"{len(JOBS)} jobs came in fewer posts: {seen.requests}.",
+    )
+    expect(
         seen.requests == len(JOBS),
         "Each job is posted once.",
         happened=f"The server received {seen.requests} posts for {len(JOBS)} jobs. A "

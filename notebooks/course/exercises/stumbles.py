@@ -1,4 +1,4 @@
-"""How a block may end badly, for the checks of 02-1 and 02-3."""
+"""How a block may end badly, for the checks of 02-1, 02-3 and 08-1."""
 
 import asyncio
 

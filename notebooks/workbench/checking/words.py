@@ -32,8 +32,8 @@ def wrong(exercise: Exercise, problem: Wrong, seen: Seen | None, did: str = "") 
     parts: list[Any] = [f"Expected: {problem.expected}", f"What happened: {problem.happened}"]
     if seen is None:
         return [*parts, "So it was not run, and the server saw nothing."]
-    asks = is_coroutine_function(exercise.starter)
-    if asks and did and not seen.requests and "No request was made" not in problem.happened:
+    asked = seen.requests or seen.connections or "No request was made" in problem.happened
+    if did and not asked and is_coroutine_function(exercise.starter):
         # First what was seen: the check's own words may take a request for granted.
         parts.insert(0, f"No request was made; {did}.")
     return [*parts, Lines(seen.table())]

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from by_file import pytest_xdist_make_scheduler
@@ -94,6 +95,13 @@ def server():
     """One server for the tests of a file. No connection expires while a busy machine pauses one."""
     with LocalServer(timeout_keep_alive=60) as running:
         yield running
+
+
+@pytest.fixture
+async def client(server):
+    """A client of that server; no time-out of its comes from a busy machine."""
+    async with httpx.AsyncClient(base_url=server.url, timeout=20, verify=False) as client:
+        yield client
 
 
 @pytest.fixture

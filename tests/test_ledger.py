@@ -21,12 +21,6 @@ pytestmark = pytest.mark.anyio
 LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
-@pytest.fixture
-async def client(server):
-    async with httpx.AsyncClient(base_url=server.url, timeout=20, verify=False) as client:
-        yield client
-
-
 def connect(server):
     return socket.create_connection(("127.0.0.1", server.port), timeout=10)
 

@@ -2,17 +2,9 @@
 
 import threading
 
-import httpx
 import pytest
 
 from server.ledger import KEPT_TEXT, Ledger
-
-
-@pytest.fixture
-async def client(server):
-    async with httpx.AsyncClient(base_url=server.url, timeout=20, verify=False) as client:
-        yield client
-
 
 # Memory and threads
 

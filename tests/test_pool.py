@@ -4,28 +4,18 @@ import asyncio
 import base64
 import io
 import itertools
-import ssl
 
 import httpx
 import pytest
 from matplotlib.image import imread
+from recorded_client import TLS, client_of
 
 from workbench.pool import PoolState, watch_pool
 from workbench.trials import run_trials
 from workbench.waterfall.recording import record
 
 pytestmark = pytest.mark.anyio
-TLS = ssl.create_default_context()
 numbers = itertools.count(1)
-
-
-def client_of(server, connections=2, pool=5.0):
-    return httpx.AsyncClient(
-        base_url=server.url,
-        verify=TLS,
-        limits=httpx.Limits(max_connections=connections),
-        timeout=httpx.Timeout(5, pool=pool),
-    )
 
 
 def counts(state):
@@ -33,7 +23,7 @@ def counts(state):
 
 
 async def test_a_request_takes_a_connection_and_leaves_it_idle(server):
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         with watch_pool(client) as pool:
             await client.get("/echo")
     assert [counts(state) for state in pool.states] == [
@@ -49,7 +39,7 @@ async def test_a_request_takes_a_connection_and_leaves_it_idle(server):
 
 async def test_requests_beyond_the_limit_are_queued(server):
     gate = f"queue-{next(numbers)}"
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         with watch_pool(client) as pool:
             calls = [asyncio.create_task(client.get(f"/faults/hold?gate={gate}")) for _ in range(5)]
             await server.gates.reached(gate, count=2)
@@ -62,7 +52,7 @@ async def test_requests_beyond_the_limit_are_queued(server):
 
 @pytest.mark.parametrize("busy", [1, 2, 3])
 async def test_of_kept_connections_it_says_what_a_waterfall_of_the_same_run_says(server, busy):
-    async with client_of(server, connections=3) as client:
+    async with client_of(server, most=3) as client:
 
         async def held_at_once(count):
             gate = f"kept-{next(numbers)}"
@@ -83,7 +73,7 @@ async def test_of_kept_connections_it_says_what_a_waterfall_of_the_same_run_says
 
 
 async def test_a_reused_connection_is_offered_to_the_whole_queue(server):
-    async with client_of(server, connections=1) as client:
+    async with client_of(server, most=1) as client:
         with watch_pool(client) as pool:
             await run_trials(lambda: client.get("/echo"), 4, at_once=4)
     queue = [state.queued for state in pool.states]
@@ -91,7 +81,7 @@ async def test_a_reused_connection_is_offered_to_the_whole_queue(server):
 
 
 async def test_a_request_that_gives_up_leaves_the_queue(server):
-    async with client_of(server, connections=1, pool=0.05) as client:
+    async with client_of(server, most=1, pool=0.05) as client:
         async with client.stream("GET", "/echo"):
             with watch_pool(client) as pool:
                 with pytest.raises(httpx.PoolTimeout):
@@ -101,7 +91,7 @@ async def test_a_request_that_gives_up_leaves_the_queue(server):
 
 
 async def test_a_response_that_is_left_open_keeps_its_connection(server):
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         with watch_pool(client) as pool:
             response = await client.send(client.build_request("GET", "/echo"), stream=True)
         assert counts(pool.last) == (1, 0, 0, 0)
@@ -111,7 +101,7 @@ async def test_a_response_that_is_left_open_keeps_its_connection(server):
 
 
 async def test_a_connection_of_nobody_is_told_apart(server):
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         with watch_pool(client) as pool:
             calls = [asyncio.create_task(client.get("/echo")) for _ in range(4)]
             await asyncio.sleep(0)
@@ -124,7 +114,7 @@ async def test_a_connection_of_nobody_is_told_apart(server):
 
 
 async def test_the_counts_are_those_of_the_pools_own_repr(server):
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         with watch_pool(client) as pool:
             calls = [asyncio.create_task(client.get("/echo")) for _ in range(3)]
             await asyncio.sleep(0)
@@ -136,7 +126,7 @@ async def test_the_counts_are_those_of_the_pools_own_repr(server):
 
 
 async def test_the_pool_is_as_before_after_the_block(server):
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         inside = client._transport._pool
         before = set(vars(inside))
         with pytest.raises(KeyError), watch_pool(client) as outer:
@@ -151,7 +141,7 @@ async def test_the_pool_is_as_before_after_the_block(server):
 
 
 async def test_a_pool_that_is_closed_in_the_block_is_empty(server):
-    client = client_of(server)
+    client = client_of(server, most=2)
     with watch_pool(client) as pool:
         await client.get("/echo")
         await client.aclose()
@@ -159,7 +149,7 @@ async def test_a_pool_that_is_closed_in_the_block_is_empty(server):
 
 
 async def test_what_it_says_in_words(server):
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         with watch_pool(client) as pool:
             await run_trials(lambda: client.get("/echo"), 3, at_once=3)
         said = (
@@ -168,7 +158,7 @@ async def test_what_it_says_in_words(server):
         )
         assert repr(pool) == pool.plot().text == said
         assert pool.plot("Two for three").text == f"Two for three. {said}"
-    async with client_of(server, connections=None) as client:
+    async with client_of(server, most=None) as client:
         with watch_pool(client) as pool:
             pass
         assert pool.limit is None
@@ -176,7 +166,7 @@ async def test_what_it_says_in_words(server):
 
 
 async def test_it_is_shown_as_a_picture(server):
-    async with client_of(server, connections=1) as client:
+    async with client_of(server, most=1) as client:
         with watch_pool(client) as pool:
             await client.get("/echo")
     data, metadata = pool.displays()[0]
@@ -186,7 +176,7 @@ async def test_it_is_shown_as_a_picture(server):
 
 
 async def test_the_picture_stacks_the_kinds_and_marks_the_limit(server):
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         with watch_pool(client) as pool:
             await client.get("/echo")
     start = pool.states[0].time
@@ -214,7 +204,7 @@ async def test_of_several_pools_it_watches_the_one_that_is_used(server, monkeypa
     assert proxied.changes == 2
     assert direct.changes == 0
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with client_of(server) as client:
+    async with client_of(server, most=2) as client:
         with watch_pool(client) as pool:
             await client.get("/echo")
     assert pool.changes == 2

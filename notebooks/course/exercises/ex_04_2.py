@@ -86,22 +86,18 @@ async def sends_one_too_many(client, method, url, tries):
 
 
 async def hides_the_exception(client, method, url, tries):
-    for _ in range(tries):
-        try:
-            return await client.request(method, url)
-        except httpx.TransportError:
-            if method in OTHERS:
-                raise
+    try:
+        return await solution(client, method, url, tries)
+    except httpx.TransportError:
+        if method in OTHERS:
+            raise
 
 
 async def hands_the_exception_out(client, method, url, tries):
-    caught = None
-    for _ in range(tries if method in IDEMPOTENT else 1):
-        try:
-            return await client.request(method, url)
-        except httpx.TransportError as error:
-            caught = error
-    return caught
+    try:
+        return await solution(client, method, url, tries)
+    except httpx.TransportError as error:
+        return error
 
 
 async def never_gives_up(client, method, url, tries):

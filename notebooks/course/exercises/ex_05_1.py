@@ -189,11 +189,7 @@ EXERCISE = Exercise(
         WrongAnswer(takes_each_failure_for_a_missing_file, "A connection was reset"),
         WrongAnswer(takes_each_error_status_for_a_missing_file, "answered 503"),
     ],
-    right=[
-        closes_in_finally,
-        asks_for_the_head,
-        reads_what_a_missing_file_says,
-    ],
+    right=[closes_in_finally, asks_for_the_head, reads_what_a_missing_file_says],
     solution=solution,
     why="The response is closed on every way out, so each connection comes back.",
     check=check,

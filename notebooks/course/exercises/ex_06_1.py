@@ -283,12 +283,7 @@ EXERCISE = Exercise(
         WrongAnswer(posts_them_all_in_one, "4 jobs came in fewer posts: 1"),
         WrongAnswer(asks_nothing, "No request was made"),
     ],
-    right=[
-        keeps_the_loop,
-        makes_a_loop_and_closes_it,
-        has_one_connection_at_most,
-        needs_no_loop,
-    ],
+    right=[keeps_the_loop, makes_a_loop_and_closes_it, has_one_connection_at_most, needs_no_loop],
     solution=solution,
     why="The client lives inside the one event loop: it is opened, used and closed there.",
     check=check,

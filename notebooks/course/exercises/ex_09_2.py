@@ -25,9 +25,7 @@ async def solution(client, url):
     """Return a response that passes on the status and the body of the answer from url."""
     upstream = await client.send(client.build_request("GET", url), stream=True)
     return StreamingResponse(
-        upstream.aiter_bytes(),
-        upstream.status_code,
-        background=BackgroundTask(upstream.aclose),
+        upstream.aiter_bytes(), upstream.status_code, background=BackgroundTask(upstream.aclose)
     )
 
 

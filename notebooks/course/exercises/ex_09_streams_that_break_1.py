@@ -227,10 +227,7 @@ async def _missing(attempt, server, client):
         else:
             returned = True
     expect(
-        not returned,
-        expected,
-        happened="The file is missing, and nothing was raised.",
-        seen=seen,
+        not returned, expected, happened="The file is missing, and nothing was raised.", seen=seen
     )
     expect(
         seen.requests == 1,

@@ -53,10 +53,7 @@ def every_timeout(request, error):
 
 
 def a_write_timeout_is_not_sent(request, error):
-    not_sent = (*NOT_SENT, httpx.WriteTimeout)
-    return request.method in IDEMPOTENT or (
-        isinstance(error, not_sent) and error.request is request
-    )
+    return solution(request, error) or isinstance(error, httpx.WriteTimeout)
 
 
 def by_the_method_alone(request, error):

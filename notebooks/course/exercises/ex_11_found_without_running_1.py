@@ -124,11 +124,7 @@ CASES = (
     ),
     ("a client that is assigned", "\n\nclient = httpx.AsyncClient()\n", [3]),
     ("a client in a plain `with`", "with httpx.AsyncClient() as client:\n    pass\n", [1]),
-    (
-        "a name that ends in `with`",
-        "client_for_with = httpx.AsyncClient()\n",
-        [1],
-    ),
+    ("a name that ends in `with`", "client_for_with = httpx.AsyncClient()\n", [1]),
     (
         "a client in a comment and in a text",
         'text = """\nclient = httpx.AsyncClient()\n"""  # = httpx.AsyncClient()\n',

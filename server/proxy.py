@@ -53,16 +53,17 @@ class Proxy(Background):
 
 
 async def _serve(how: How, asked: list[str], worker: Worker) -> None:
-    tasks: set[asyncio.Task] = set()
+    writers: set[asyncio.StreamWriter] = set()  # to clients and to targets
 
     async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())
+        writers.add(writer)
         try:
-            with contextlib.suppress(OSError, EOFError, asyncio.LimitOverrunError):
-                await _handle(how, asked, reader, writer)
+            # A ValueError comes of a request that is none.
+            with contextlib.suppress(OSError, EOFError, ValueError, asyncio.LimitOverrunError):
+                await _handle(how, asked, reader, writer, writers)
         finally:
-            tasks.discard(asyncio.current_task())
             await _closed(writer)
+            writers.discard(writer)
 
     listening = await asyncio.start_server(taken, HOST, 0, limit=MOST_HEAD)
     try:
@@ -71,14 +72,18 @@ async def _serve(how: How, asked: list[str], worker: Worker) -> None:
         await worker.stop_requested.wait()
     finally:
         await stop_listening(listening)
-        while tasks:
-            for task in list(tasks):
-                task.cancel()
-            await asyncio.wait(tasks)
+        while writers:
+            for writer in list(writers):
+                writer.transport.abort()
+            await asyncio.sleep(0)
 
 
 async def _handle(
-    how: How, asked: list[str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    how: How,
+    asked: list[str],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    writers: set[asyncio.StreamWriter],
 ) -> None:
     """Do with one client's request what the proxy is there for."""
     while head := await reader.readuntil(b"\r\n\r\n"):
@@ -101,7 +106,11 @@ async def _handle(
             path = target.split("/", 3)[3] if target.count("/") > 2 else ""
             to_writer.write(f"{method} /{path} {version}\r\nConnection: close\r\n".encode())
             to_writer.write(_without_connection(fields))
-        await _piped(reader, writer, to_reader, to_writer)
+        writers.add(to_writer)
+        try:
+            await _piped(reader, writer, to_reader, to_writer)
+        finally:
+            writers.discard(to_writer)
         return
 
 

@@ -1,6 +1,7 @@
 """The proxy, with httpx as its client: what it forwards, refuses and drops; nothing is left."""
 
 import asyncio
+import contextlib
 import ssl
 
 import httpx
@@ -94,6 +95,16 @@ async def test_it_stops_with_a_tunnel_open(secure, context):
             await client.get(secure.url + "/echo")
     assert not proxy.running
     await asyncio.to_thread(secure.ledger.wait_until_closed)
+
+
+async def test_what_is_no_request_is_closed():
+    with Proxy() as proxy:
+        for nonsense in (b"hello\r\n\r\n", b"CONNECT a:b c\r\n\r\n", b"x" * 100_000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(nonsense)
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
 
 
 def test_how_is_one_of_four():

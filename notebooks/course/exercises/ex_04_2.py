@@ -151,10 +151,8 @@ async def counts_down(client, method, url, tries):
 
 
 async def keeps_the_error(client, method, url, tries):
-    attempts = tries if method in IDEMPOTENT else 1
     error = None
-    while attempts:
-        attempts -= 1
+    for _ in range(tries if method in IDEMPOTENT else 1):
         try:
             return await client.send(client.build_request(method, url))
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as caught:

@@ -230,6 +230,12 @@ async def check(attempt, server):
         with server.ledger.watch() as seen:
             await _check_trouble(attempt, server, article, trouble)
         await _expect_closed(attempt, seen, trouble)
+    await _check_no_price(attempt, server)
+    await _check_silence(attempt)
+    await check_cancelled(lambda: attempt(server.url, "lamp"))
+
+
+async def _check_no_price(attempt, server):
     price = None
     with contextlib.suppress(Exception):
         price = await attempt(server.url, "stool")
@@ -238,8 +244,6 @@ async def check(attempt, server):
         "No price for the stool: the service answered 200, with JSON that has no price.",
         happened=f"It returned `{price!r}`: a default made a price up, and the stool is free.",
     )
-    await _check_silence(attempt)
-    await check_cancelled(lambda: attempt(server.url, "lamp"))
 
 
 async def _check_silence(attempt):

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from course.exercises import find
 
@@ -32,15 +33,8 @@ TYPES = {
     "exc": "object",
     "traceback": "object",
 }
-IMPORTS = {
-    "asyncio": "import asyncio",
-    "contextlib": "import contextlib",
-    "ssl": "import ssl",
-    "Any": "from typing import Any",
-    "httpx": "import httpx",
-    "BackgroundTask": "from starlette.background import BackgroundTask",
-    "StreamingResponse": "from starlette.responses import StreamingResponse",
-}
+
+ANNOTATIONS_NEED = ast.parse("from typing import Any\nimport httpx").body
 
 
 @dataclass(frozen=True)
@@ -74,13 +68,41 @@ class BrokenForm:
 
 
 def module_of(answer: Callable, annotated: bool) -> str:
-    """Return the source of a module with this function or class, and what it imports."""
-    tree = ast.parse(inspect.getsource(answer))
+    """Return the source of a module with this function or class, and with what it uses."""
+    wanted = _defined_in(inspect.getmodule(answer))
+    names, nodes = [answer.__name__], []
+    for name in names:  # grows while it is gone through
+        node = wanted[name]
+        nodes.append(node)
+        used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+        names += sorted((used & wanted.keys()) - set(names))
     if annotated:
-        tree = ast.fix_missing_locations(_Annotating().visit(tree))
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    imports = [line for name, line in IMPORTS.items() if name in names]
-    return "\n".join([*imports, "\n", ast.unparse(tree), ""])
+        nodes = [*ANNOTATIONS_NEED, *map(_Annotating().visit, nodes)]
+    texts = {ast.unparse(ast.fix_missing_locations(node)): node for node in nodes}
+    imports = [
+        text for text, node in texts.items() if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    others = [text for text in reversed(texts) if text not in imports]  # what is used comes first
+    return "\n\n\n".join(["\n".join(imports), *others]).lstrip() + "\n"
+
+
+def _defined_in(module: ModuleType) -> dict[str, ast.stmt]:
+    """Return the statements at the top of a module by the names that they define."""
+    defined: dict[str, ast.stmt] = {}
+    for node in ast.parse(inspect.getsource(module)).body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                defined[node.name] = node
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                defined[name] = node
+            case ast.Import():
+                defined |= {a.asname or a.name: ast.Import([a]) for a in node.names}
+            case ast.ImportFrom():
+                defined |= {
+                    a.asname or a.name: ast.ImportFrom(node.module, [a], node.level)
+                    for a in node.names
+                }
+    return defined
 
 
 BROKEN_FORMS = (
@@ -99,7 +121,6 @@ BROKEN_FORMS = (
     BrokenForm("a cancellation swallowed", "10-2", "takes_a_cancellation_for_its_own"),
     BrokenForm("every exception swallowed", "10-2", "catches_everything"),
     BrokenForm("a generator holds a stream", "09-2", "opens_it_in_the_generator"),
-    BrokenForm("certificates not checked", "07-2", "checks_no_certificates"),
     BrokenForm("await response.json()", "01-1", "awaits_the_json"),
     BrokenForm("a client that nobody closes", "00-1", "leaves_the_client_open"),
     BrokenForm("gather after the block", "03-1", "gathers_outside"),
@@ -135,7 +156,7 @@ def write_broken_forms(folder: Path) -> dict[str, str]:
 
 
 class _Annotating(ast.NodeTransformer):
-    """Gives each parameter of `TYPES` its type; all functions return Any, but for `__init__`."""
+    """Gives each parameter its type of `TYPES`, or Any; all return Any, but `__init__`."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._annotate(node)
@@ -145,8 +166,9 @@ class _Annotating(ast.NodeTransformer):
 
     def _annotate(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         self.generic_visit(node)
-        for argument in node.args.args:
-            if argument.arg in TYPES:
-                argument.annotation = ast.parse(TYPES[argument.arg], mode="eval").body
+        for argument in (*node.args.args, *node.args.kwonlyargs):
+            if argument.arg != "self":
+                kind = TYPES.get(argument.arg, "Any")
+                argument.annotation = ast.parse(kind, mode="eval").body
         node.returns = ast.Constant(None) if node.name == "__init__" else ast.Name("Any")
         return node

@@ -122,10 +122,8 @@ async def checks_no_certificates(url, article):
 
 async def asserts_the_status(url, article):
     response = await answer_of(url, article)
-    if response.status_code == 404:
-        return None
-    assert response.status_code == 200
-    return response.json()["price"]
+    assert response.status_code in (200, 404)
+    return price_in(response)
 
 
 async def takes_zero_for_nothing(url, article):
@@ -156,12 +154,10 @@ async def leaves_the_client_open(url, article):
 
 async def closes_after_a_price_only(url, article):
     client = httpx.AsyncClient()
-    response = await client.get(f"{url}/price/{article}")
-    if response.status_code == 404:
-        return None
-    response.raise_for_status()
-    await client.aclose()
-    return response.json()["price"]
+    price = price_in(await client.get(f"{url}/price/{article}"))
+    if price is not None:
+        await client.aclose()
+    return price
 
 
 async def closes_unless_it_is_cancelled(url, article):

@@ -64,6 +64,12 @@ def every_runtime_error(error):
     return isinstance(error, (*BEFORE_SENDING, RuntimeError))
 
 
+def every_runtime_error_but_the_loops(error):
+    if isinstance(error, BEFORE_SENDING):
+        return True
+    return type(error) is RuntimeError and "loop" not in str(error)
+
+
 def no_text(error):
     return not str(error)
 
@@ -216,6 +222,12 @@ def _answered(url, client):
         False,
         "It was answered. What failed is reading the answer.",
     )
+    yield (
+        _stopped_by_a_hook(url + "/echo"),
+        False,
+        "It was answered. A response hook of the client raised this, and nobody can know that from "
+        "the exception.",
+    )
     yield _status(client, url + "/status?code=503"), False, "It was answered, with 503."
     yield (
         _parse(client, url + "/bytes?size=10"),
@@ -232,6 +244,14 @@ async def _in_a_later_loop(url):
 
     await asyncio.to_thread(asyncio.run, get())
     return await asyncio.to_thread(asyncio.run, get())
+
+
+async def _stopped_by_a_hook(url):
+    async def refuse(response):
+        raise RuntimeError("no price in it")
+
+    async with httpx.AsyncClient(verify=False, event_hooks={"response": [refuse]}) as client:
+        return await client.get(url)
 
 
 async def _read_too_late(client, url):
@@ -270,6 +290,7 @@ EXERCISE = Exercise(
         WrongAnswer(without_the_clients_refusals, "A closed client refuses"),
         WrongAnswer(every_timeout_but_read, "may act on that part"),
         WrongAnswer(every_runtime_error, "only reading fails"),
+        WrongAnswer(every_runtime_error_but_the_loops, "A response hook"),
         WrongAnswer(no_text, "Nobody listens there"),
         WrongAnswer(not_read_or_write, "your own deadline struck"),
         WrongAnswer(disconnected_is_stale, "only one of them"),

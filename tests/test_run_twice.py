@@ -19,6 +19,8 @@ from nbclient import NotebookClient
 
 CELL_TIMEOUT = 60  # seconds, as for nbval in pyproject.toml
 PATIENCE = 2.0  # seconds in which a server that was dropped has to end
+# What listens in a thread of its own.
+SERVERS = ("LocalServer", "TlsServer", "Http2Server", "Link", "Proxy")
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens there
 
 # Runs in the kernel, before the first cell and after the last one.
@@ -57,9 +59,8 @@ def test_runs_twice_in_one_kernel_behind_dead_proxies(path, monkeypatch):
     )
     with client.setup_kernel(env=dict(os.environ)):
         before = left_open(client)
-        # A link of server.wire listens in a thread of its own, as a server does.
         code = "\n".join(cell.source for cell in client.nb.cells)
-        servers = code.count("LocalServer(") + code.count("Link(")
+        servers = sum(code.count(f"{kind}(") for kind in SERVERS)
         accepted = [only_servers(number) for number in range(servers + 1)]
         first = run_all(client, before, accepted)
         assert first in accepted

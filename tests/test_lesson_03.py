@@ -12,17 +12,10 @@ import warnings
 import httpx
 import pytest
 
-from server.local import LocalServer
 from workbench.moments import Moment
 
 pytestmark = pytest.mark.anyio
 numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer(timeout_keep_alive=60) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,6 @@ LOOP_IS_CLOSED = "RuntimeError: Event loop is closed"
 EVERY_OTHER = "OK FAIL OK FAIL OK FAIL"
 
 
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer(timeout_keep_alive=60) as running:
-        yield running
-
-
 # A socket whose loop is closed can only be closed by the garbage collector, which warns of it.
 leaves_sockets = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 

@@ -12,12 +12,6 @@ from server.local import LocalServer
 GATES = (f"gate-{number}" for number in itertools.count(1))
 
 
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer(timeout_keep_alive=60) as running:
-        yield running
-
-
 def new_client(server, **options):
     return httpx.AsyncClient(base_url=server.url, verify=False, **options)
 

@@ -155,6 +155,24 @@ async def waits_and_cancels_nothing(urls):
     return responses, errors
 
 
+async def cannot_wait_for_none(urls):
+    responses, errors = {}, {}
+    async with httpx.AsyncClient(timeout=None) as client:
+        tasks = {asyncio.create_task(client.get(url)): url for url in urls}
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    for task, url in tasks.items():
+        try:
+            responses[url] = task.result()
+        except httpx.HTTPError as error:
+            errors[url] = error
+    return responses, errors
+
+
 async def returns_nothing(urls):
     return {}, {}
 
@@ -222,6 +240,7 @@ EXERCISE = Exercise(
         WrongAnswer(drops_what_it_does_not_know, "it is in neither dict"),
         WrongAnswer(waits_with_a_limit, "nobody waited for it"),
         WrongAnswer(waits_and_cancels_nothing, "It was cancelled: the client was closed"),
+        WrongAnswer(cannot_wait_for_none, "Set of Tasks/Futures is empty"),
         WrongAnswer(returns_nothing, "No request was made"),
     ],
     right=[gathers_all_outcomes, takes_what_is_done_first],

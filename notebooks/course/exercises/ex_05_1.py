@@ -138,6 +138,13 @@ async def takes_each_error_status_for_a_missing_file(client, url):
         return None if response.is_error else int(response.headers["content-length"])
 
 
+async def takes_a_cancellation_for_a_missing_file(client, url):
+    try:
+        return await solution(client, url)
+    except asyncio.CancelledError:
+        return None
+
+
 async def closes_in_finally(client, url):
     response = await client.send(client.build_request("GET", url), stream=True)
     try:
@@ -188,6 +195,7 @@ EXERCISE = Exercise(
         WrongAnswer(makes_a_size_up, "which no header said"),
         WrongAnswer(takes_each_failure_for_a_missing_file, "A connection was reset"),
         WrongAnswer(takes_each_error_status_for_a_missing_file, "answered 503"),
+        WrongAnswer(takes_a_cancellation_for_a_missing_file, "and it swallowed that"),
     ],
     right=[closes_in_finally, asks_for_the_head, reads_what_a_missing_file_says],
     solution=solution,

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import anyio
 import httpx
 
 from course.exercises.fetch_all_trial import Trial
@@ -184,6 +185,13 @@ async def asks_again_after_a_reset(client, urls, limit):
     return await solution(Again(), urls, limit)
 
 
+async def waits_for_a_set_of_calls(client, urls, limit):
+    get = in_turn(client, limit)
+    calls = [asyncio.create_task(get(url)) for url in urls]
+    await asyncio.wait(calls)
+    return [call.result() for call in calls]
+
+
 async def returns_when_it_is_cancelled(client, urls, limit):
     try:
         return await solution(client, urls, limit)
@@ -232,6 +240,19 @@ async def cancels_and_waits_itself(client, urls, limit):
         raise
 
 
+async def in_a_group_of_anyio(client, urls, limit):
+    responses, places = [None] * len(urls), anyio.CapacityLimiter(limit)
+
+    async def get(number, url):
+        async with places:
+            responses[number] = await client.get(url)
+
+    async with anyio.create_task_group() as group:
+        for call in enumerate(urls):
+            group.start_soon(get, *call)
+    return responses
+
+
 async def lets_all_of_it_end(client, urls, limit):
     get = in_turn(client, limit)
     everything = asyncio.gather(*(get(url) for url in urls), return_exceptions=True)
@@ -249,6 +270,7 @@ async def check(attempt, server):
     trial = Trial(attempt, server)
     for limit in (2, 3):
         await trial.check_burst(limit)
+    await trial.check_none()
     for failing in ("/faults/reset", "/status?code=418"):
         await trial.check_failing(failing)
     for turns in TURNS:
@@ -298,8 +320,9 @@ EXERCISE = Exercise(
         WrongAnswer(shields_and_cancels_all_the_same, "drawn out by"),
         WrongAnswer(asks_again_after_a_reset, "failed, and was asked for again"),
         WrongAnswer(returns_when_it_is_cancelled, "as if nothing had happened"),
+        WrongAnswer(waits_for_a_set_of_calls, "Set of Tasks/Futures is empty"),
     ],
-    right=[with_workers, cancels_and_waits_itself, lets_all_of_it_end],
+    right=[with_workers, cancels_and_waits_itself, lets_all_of_it_end, in_a_group_of_anyio],
     solution=solution,
     why="The calls wait at the semaphore and not in the pool, so no clock runs while they wait. "
     "The group waits for all of them, and none of them is cut off halfway into its connection.",

@@ -1,24 +1,17 @@
 """A client for each user, because of the cookies, and one SSL context for all the clients."""
 
 import asyncio
-import contextlib
 import ssl
 from http.cookiejar import CookieJar
 
 import certifi
 import httpx
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from course.exercises.ended import check_cancelled
+from course.exercises.login_service import USERS, serve
 from course.exercises.noted import Noted
-from server.local import LocalServer
-from workbench.checking.record import Exercise, WrongAnswer, expect
-
-USERS = ["anna", "ben", "cleo"]
-TOGETHER = 3.0  # seconds that the logins may take to arrive together
-LAST = 0.5  # seconds that the first user's answer waits for the last user to be answered
+from server.wire import refused
+from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
 
 async def who_is_logged_in(url, users):
@@ -65,14 +58,9 @@ async def visits(url, users, **options):
 async def the_system_s_context_in_a_group(url, users):
     context = ssl.create_default_context()
 
-    async def visit(user):
-        async with httpx.AsyncClient(base_url=url, verify=context) as client:
-            (await client.get("/login", params={"user": user})).raise_for_status()
-            return (await client.get("/me")).json()
-
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(visit(user)) for user in users]
-    return [task.result() for task in tasks]
+        calls = [group.create_task(visits(url, [user], verify=context)) for user in users]
+    return [answer for call in calls for answer in call.result()]
 
 
 async def loads_them_itself(url, users):
@@ -106,13 +94,9 @@ async def loads_them_twice(url, users):
 
 async def loads_them_for_each_user(url, users):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-    async def visit(user):
+    for _ in users:
         context.load_verify_locations(certifi.where())
-        async with httpx.AsyncClient(base_url=url, verify=context) as client:
-            return await told(client, user)
-
-    return await asyncio.gather(*(visit(user) for user in users))
+    return await visits(url, users, verify=context)
 
 
 async def one_client_for_all(url, users):
@@ -127,20 +111,17 @@ async def one_jar_for_all(url, users):
 
 async def a_context_for_each(url, users):
     async def visit(user):
-        context = ssl.create_default_context()
-        async with httpx.AsyncClient(base_url=url, verify=context) as client:
-            return await told(client, user)
+        return await visits(url, [user], verify=ssl.create_default_context())
 
-    return await asyncio.gather(*(visit(user) for user in users))
+    return [answer for [answer] in await asyncio.gather(*map(visit, users))]
 
 
 async def builds_them_in_threads(url, users):
     async def visit(user):
         context = await asyncio.to_thread(httpx.create_ssl_context)
-        async with httpx.AsyncClient(base_url=url, verify=context) as client:
-            return await told(client, user)
+        return await visits(url, [user], verify=context)
 
-    return await asyncio.gather(*(visit(user) for user in users))
+    return [answer for [answer] in await asyncio.gather(*map(visit, users))]
 
 
 async def builds_them_all_first(url, users):
@@ -186,6 +167,37 @@ async def uses_sync_clients_in_threads(url, users):
     return await asyncio.gather(*(asyncio.to_thread(visit, user) for user in users))
 
 
+async def hands_errors_out(url, users):
+    context = httpx.create_ssl_context()
+    calls = (visits(url, [user], verify=context) for user in users)
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    return [each[0] if isinstance(each, list) else each for each in outcomes]
+
+
+async def logs_nobody_in(url, users):
+    context = httpx.create_ssl_context()
+
+    async def visit(user):
+        cookies = {"session": user}
+        async with httpx.AsyncClient(base_url=url, verify=context, cookies=cookies) as client:
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*map(visit, users))
+
+
+async def closes_in_a_task(url, users):
+    context = httpx.create_ssl_context()
+
+    async def visit(user):
+        client = httpx.AsyncClient(base_url=url, verify=context)
+        try:
+            return await told(client, user)
+        finally:
+            asyncio.create_task(client.aclose())  # noqa: RUF006
+
+    return await asyncio.gather(*map(visit, users))
+
+
 async def leaves_them_open(url, users):
     context = httpx.create_ssl_context()
     clients = [httpx.AsyncClient(base_url=url, verify=context) for _ in users]
@@ -204,47 +216,6 @@ async def closes_those_that_come_through(url, users):
     return await asyncio.gather(*(visit(user) for user in users))
 
 
-def serve():
-    app = Starlette(routes=[Route("/login", _login), Route("/me", _me)])
-    app.state.arrived = 0
-    app.state.all_arrived = None
-    app.state.others = None
-    app.state.together = True
-    return LocalServer(app)
-
-
-async def _login(request):
-    """Answer once all the users stand here, so that the check sees whether they do."""
-    state = request.app.state
-    state.all_arrived = state.all_arrived or asyncio.Event()
-    state.arrived += 1
-    if state.arrived == len(USERS):
-        state.all_arrived.set()
-    if state.together:
-        try:
-            async with asyncio.timeout(TOGETHER):
-                await state.all_arrived.wait()
-        except TimeoutError:
-            state.together = False
-    response = JSONResponse({})
-    response.set_cookie("session", request.query_params["user"])
-    return response
-
-
-async def _me(request):
-    """Answer the first user last, so that the order of the answers is not that of the users."""
-    user, state = request.cookies.get("session"), request.app.state
-    state.others = state.others or asyncio.Event()
-    if user == USERS[0]:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST):
-                await state.others.wait()
-                await asyncio.sleep(0.05)  # the last of the others has its answer by now
-    elif user == USERS[-1]:
-        state.others.set()
-    return JSONResponse({"user": user})
-
-
 async def check(attempt, server):
     with Noted() as noted:
         answers = await attempt(server.url, USERS)
@@ -254,11 +225,12 @@ async def check(attempt, server):
         happened=f"There are {len(USERS)} users, and {_clients(noted)}.",
     )
     asked = [event.path for event in attempt.seen.events if event.kind == "request"]
-    expect(
-        asked.count("/me") >= len(USERS),
-        'For each user a request for "/me": its answer says who the server takes them for.',
-        happened=f'"/me" was asked for {asked.count("/me")} times.',
-    )
+    for path in ("/login", "/me"):
+        expect(
+            asked.count(path) >= len(USERS),
+            'For each user a request for "/login", and one for "/me".',
+            happened=f'"{path}" was asked for {asked.count(path)} times.',
+        )
     expect(
         answers == [{"user": user} for user in USERS],
         'The JSON of "/me" for each user, in the order of the users.',
@@ -278,6 +250,20 @@ async def check(attempt, server):
     )
     await attempt.require_nothing_left()
     await check_cancelled(lambda: attempt(server.url, USERS))
+    await _check_refused(attempt)
+
+
+async def _check_refused(attempt):
+    """Where nobody answers, that is raised; what failed is no user."""
+    with refused() as port:
+        try:
+            answers = await attempt(port.url, USERS)
+        except (httpx.ConnectError, ExceptionGroup):
+            return
+    raise Wrong(
+        "httpx's error where no server answers.",
+        happened=f"Nobody listened there, and `{answers!r}` was returned.",
+    )
 
 
 def _clients(noted):
@@ -334,6 +320,9 @@ EXERCISE = Exercise(
         WrongAnswer(asks_nobody_who_it_is, '"/me" was asked for 0 times'),
         WrongAnswer(takes_them_as_they_come, "which is another order"),
         WrongAnswer(uses_sync_clients_in_threads, "made no `httpx.AsyncClient`"),
+        WrongAnswer(hands_errors_out, "Nobody listened there"),
+        WrongAnswer(logs_nobody_in, '"/login" was asked for 0 times'),
+        WrongAnswer(closes_in_a_task, "a task still ran that nobody waited for"),
         WrongAnswer(leaves_them_open, "3 connections were still open"),
         WrongAnswer(checks_no_names, "`check_hostname` is off"),
         WrongAnswer(trusts_nobody, "Your clients know no authority"),

@@ -6,6 +6,7 @@ from unittest import mock
 
 import httpx
 
+from course.exercises.noted import Noted
 from server.proxy import Proxy
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
@@ -76,6 +77,11 @@ def sets_the_environment(proxy, hosts):
     return httpx.AsyncClient()
 
 
+def checks_no_certificates(proxy, hosts):
+    mounts = {f"all://{host}": None for host in hosts}
+    return httpx.AsyncClient(proxy=proxy, mounts=mounts, trust_env=False, verify=False)
+
+
 def uses_a_sync_client(proxy, hosts):
     return httpx.Client(proxy=proxy, mounts={f"all://{host}": None for host in hosts})
 
@@ -97,12 +103,14 @@ async def check(attempt, server):
 async def _case(attempt, server, proxy, hosts, around="no variable is set"):
     """Ask for both hosts, by http and by https, and look who was asked."""
     kept = dict(os.environ)
-    client = attempt(proxy.url, list(hosts))
+    with Noted() as noted:
+        client = attempt(proxy.url, list(hosts))
     expect(
         isinstance(client, httpx.AsyncClient),
         "An `httpx.AsyncClient`.",
         happened=f"An object of type `{type(client).__name__}` was returned.",
     )
+    noted.require_certificates_checked()
     changed = sorted(name for name in os.environ if kept.get(name) != os.environ[name])
     async with client:
         for host in (ELSEWHERE, HERE, ALSO_HERE):
@@ -154,6 +162,7 @@ EXERCISE = Exercise(
         WrongAnswer(believes_the_environment, "where HTTP_PROXY names another"),
         WrongAnswer(knows_this_machine_only, "request to localhost, which is not listed"),
         WrongAnswer(sets_the_environment, "These were changed: "),
+        WrongAnswer(checks_no_certificates, "Your clients check no certificate"),
         WrongAnswer(uses_a_sync_client, "An object of type `Client` was returned"),
     ],
     right=[mounts_the_direct_ones, names_each_scheme],

@@ -83,8 +83,7 @@ class DropsIt(Told):
 
 class HasItsOwnBeside(Forecasts):
     def __init__(self, url, client=None):
-        self.url = url
-        self.client = httpx.AsyncClient()
+        super().__init__(url)
 
 
 class MakesOneInAnyCase(Told):
@@ -94,16 +93,23 @@ class MakesOneInAnyCase(Told):
         self.client = client or self.own_client
 
 
-class ClosesAfterSuccessOnly(Told):
-    async def __aexit__(self, exc_type, exc, traceback):
-        if self.own and exc is None:
-            await self.client.aclose()
+def closing_after(name, *kinds):
+    """Return a class that closes its client after a success, and after exceptions of these."""
+
+    class Closes(Told):
+        async def __aexit__(self, exc_type, exc, traceback):
+            if self.own and (exc is None or isinstance(exc, kinds)):
+                await self.client.aclose()
+
+    Closes.__name__ = name
+    return Closes
 
 
-class ClosesUnlessCancelled(Told):
-    async def __aexit__(self, exc_type, exc, traceback):
-        if self.own and (exc is None or isinstance(exc, Exception)):
-            await self.client.aclose()
+ClosesAfterSuccessOnly = closing_after("ClosesAfterSuccessOnly")
+ClosesUnlessCancelled = closing_after("ClosesUnlessCancelled", Exception)
+ClosesUnlessInterrupted = closing_after(
+    "ClosesUnlessInterrupted", Exception, asyncio.CancelledError
+)
 
 
 class ClosesInATask(Told):
@@ -129,26 +135,19 @@ class HasOneForEachCall(Forecasts):
 
     async def of(self, city):
         if self.client:
-            response = await self.client.post(self.url + "/echo", json=city)
-        else:
-            async with httpx.AsyncClient() as client:
-                response = await client.post(self.url + "/echo", json=city)
-        return response.json()["json"]
+            return await super().of(city)
+        async with httpx.AsyncClient() as client:
+            return await Forecasts(self.url, client).of(city)
 
 
-class SharesItsOwn(Forecasts):
+class SharesItsOwn(Told):
     shared = []  # noqa: RUF012
 
     def __init__(self, url, client=None):
-        self.url = url
-        self.own = client is None
+        self.url, self.own = url, client is None
         if self.own and (not self.shared or self.shared[-1].is_closed):
             self.shared.append(httpx.AsyncClient())
         self.client = client or self.shared[-1]
-
-    async def __aexit__(self, *exc_info):
-        if self.own:
-            await self.client.aclose()
 
 
 def swallowing(name, which):
@@ -172,18 +171,26 @@ SwallowsAKeyErrorWhereItIsLent = swallowing(
 )
 
 
-class ClosesUnlessInterrupted(Told):
-    async def __aexit__(self, exc_type, exc, traceback):
-        if self.own and (exc is None or isinstance(exc, Exception | asyncio.CancelledError)):
-            await self.client.aclose()
-
-
 class HidesThatAQuestionFailed(Told):
     async def of(self, city):
         try:
             return await super().of(city)
         except httpx.HTTPError:
             return None
+
+
+class ReturnsWhatItAsked(Told):
+    async def of(self, city):
+        await super().of(city)
+        return city
+
+
+class AsksAgain(Told):
+    async def of(self, city):
+        try:
+            return await super().of(city)
+        except httpx.ReadError:
+            return await super().of(city)
 
 
 class ClosesWhatItWasLent(Forecasts):
@@ -268,17 +275,12 @@ class Slotted:
     def __init__(self, url, client=None):
         self.url, self.own, self.client = url, client is None, client or httpx.AsyncClient()
 
-    async def __aenter__(self):
-        return self
+    __aenter__, of = Forecasts.__aenter__, Forecasts.of
 
     async def __aexit__(self, *exc_info):
         if self.own:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.client.aclose())
-
-    async def of(self, city):
-        response = await self.client.post(self.url + "/echo", json=city)
-        return response.json()["json"]
 
 
 class GeneratesIt(Forecasts):
@@ -333,6 +335,8 @@ EXERCISE = Exercise(
         WrongAnswer(SwallowsAKeyErrorWhereItIsLent, "`KeyError` was raised in it, with a"),
         WrongAnswer(ClosesUnlessInterrupted, "`KeyboardInterrupt` in the block, and its client"),
         WrongAnswer(HidesThatAQuestionFailed, "and `of` returned `None`"),
+        WrongAnswer(ReturnsWhatItAsked, 'answered "rain" on Bonn, and `of` returned'),
+        WrongAnswer(AsksAgain, "and it was sent 2 times"),
         WrongAnswer(ClosesWhatItWasLent, "was lent, after the block"),
         WrongAnswer(ClosesWhatItWasLentAfterAnError, "after a block that ended with `Stumble`"),
         WrongAnswer(ChangesWhatItWasLent, "came back with other `base_url`"),

@@ -10,6 +10,7 @@ from course.exercises.export_trial import (
     check_broken,
     check_leaving,
     check_missing,
+    check_unanswered,
     check_zipped,
 )
 from workbench.checking.record import Exercise, WrongAnswer
@@ -141,6 +142,24 @@ async def passes_the_raw_bytes(client, url):
     )
 
 
+async def takes_it_for_text(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+    closing = BackgroundTask(upstream.aclose)
+    return StreamingResponse(upstream.aiter_text(), upstream.status_code, background=closing)
+
+
+async def lifts_the_limits_for_all(client, url):
+    client.timeout = None
+    return await solution(client, url)
+
+
+async def hides_that_nobody_answered(client, url):
+    try:
+        return await solution(client, url)
+    except httpx.HTTPError:
+        return Response()
+
+
 async def leaves_it_to_the_body(client, url):
     upstream = await client.send(client.build_request("GET", url), stream=True)
     return StreamingResponse(upstream.aiter_bytes(), upstream.status_code)
@@ -198,6 +217,7 @@ async def check(attempt, server):
         await check_missing(trial)
         await check_leaving(trial)
         await check_broken(trial)
+        await check_unanswered(trial)
         await check_zipped(trial)
 
 
@@ -230,6 +250,9 @@ EXERCISE = Exercise(
         WrongAnswer(copies_the_length, "the length of the compressed body"),
         WrongAnswer(copies_all_headers, "says that it is compressed, and it is not"),
         WrongAnswer(passes_the_raw_bytes, "nothing told the caller so"),
+        WrongAnswer(takes_it_for_text, "what cannot be decoded was replaced"),
+        WrongAnswer(lifts_the_limits_for_all, "Its `timeout` was changed"),
+        WrongAnswer(hides_that_nobody_answered, "without a word, and the caller got 200"),
     ],
     right=[
         leaves_it_to_the_body,

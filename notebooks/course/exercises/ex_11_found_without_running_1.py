@@ -74,6 +74,22 @@ def takes_whatever_is_inside_a_block(source):
     return sorted({node.lineno for node in _calls(ast.parse(source))} - inside)
 
 
+def takes_every_stack(source):
+    tree, entered = ast.parse(source), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AsyncWith):
+            entered += [item.context_expr for item in node.items]
+        if isinstance(node, ast.Call) and "enter" in ast.unparse(node.func):
+            entered += node.args
+    return sorted(node.lineno for node in _calls(tree) if node not in entered)
+
+
+def goes_by_the_lines(source):
+    tree = ast.parse(source)
+    left, all_calls = solution(source), [node.lineno for node in _calls(tree)]
+    return [line for line in left if all_calls.count(line) == 1]
+
+
 def forgets_the_first(source):
     return solution(source)[1:]
 
@@ -141,6 +157,17 @@ CASES = (
         "spare: httpx.AsyncClient = httpx.AsyncClient()\n",
         [2, 6],
     ),
+    (
+        "a client in a head of several lines",
+        "async with (\n    asyncio.timeout(1),\n    httpx.AsyncClient() as a,\n):\n    pass\n",
+        [],
+    ),
+    ("a client for `enter_context`", "stack.enter_context(httpx.AsyncClient())\n", [1]),
+    (
+        "an entered client and another one on a line",
+        "async with httpx.AsyncClient() as a: await httpx.AsyncClient().get(url)\n",
+        [1],
+    ),
     ("no client of httpx's", "client = httpx.Client()\nother = AsyncClientPool()\n", []),
 )
 
@@ -187,6 +214,8 @@ EXERCISE = Exercise(
             forgets_the_first,
             "It returned `[]` for this:\n\nimport httpx\n\nasync def main(url, stack):\n    \n",
         ),
+        WrongAnswer(takes_every_stack, "for a client for `enter_context`"),
+        WrongAnswer(goes_by_the_lines, "for an entered client and another one on a line"),
         WrongAnswer(says_yes_or_no, "an object of type `bool`"),
         WrongAnswer(counts_from_zero, "It returned `[5]`"),
     ],

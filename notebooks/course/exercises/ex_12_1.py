@@ -95,6 +95,17 @@ def many_lines(error):
     return "\n".join([f"{error!r} from {root!r}", *map(many_lines, members)])
 
 
+def the_text_as_it_is(error):
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(map(the_text_as_it_is, error.exceptions))
+    return f"{type(error).__name__}: {error}; the root: {type(_root(error)).__name__}"
+
+
+def one_group_deep(error):
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
+    return "; ".join(f"{member!r} from {_root(member)!r}" for member in members)
+
+
 def nothing(error):
     print(repr(error))
 
@@ -105,7 +116,9 @@ def by_text(error):
     chain = [error]
     while chain[-1].__cause__ or chain[-1].__context__:
         chain.append(chain[-1].__cause__ or chain[-1].__context__)
-    return " <- ".join(f"{type(one).__module__}.{type(one).__name__}: {one}" for one in chain)
+    return " <- ".join(
+        f"{type(one).__module__}.{type(one).__name__}: {str(one)!r}" for one in chain
+    )
 
 
 def group_first(error):
@@ -132,7 +145,7 @@ async def check(attempt, server):
             "A line, a `str`.",
             happened=f"An object of type `{type(line).__name__}` was returned.",
         )
-        for member in getattr(error, "exceptions", [error]):
+        for member in _members(error):
             _require(line, member, error)
         expect(
             len(line.strip().splitlines()) == 1,
@@ -142,8 +155,11 @@ async def check(attempt, server):
 
 
 def _require(line, error, given):
-    about = f"`{given!r}`" if given is error else f"a group in which `{error!r}` is"
-    for said in (type(error).__name__, str(error)):
+    about = f"`{given!r}`"
+    if given is not error:
+        direct = error in given.exceptions
+        about = f"a group in {'which' if direct else 'a group, in which'} `{error!r}` is"
+    for said in (type(error).__name__, *str(error).splitlines()):
         expect(
             said in line,
             f"The type and the text of the exception, `{said}` among them.",
@@ -156,6 +172,13 @@ def _require(line, error, given):
         f"{whose}. For `{error!r}` that is `{root}`.",
         happened=f"The line for {about} was `{line}`.",
     )
+
+
+def _members(error):
+    """Return the exceptions of a group and of the groups in it, or the one by itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return [each for member in error.exceptions for each in _members(member)]
+    return [error]
 
 
 def _root(error):
@@ -187,7 +210,10 @@ async def _provoke(server):
         if sys.platform != "win32":
             with no_descriptor_left():
                 failures.append(await _fail(client.get(server.url + "/echo")))
-        failures.append(await _fail(_group(client, server.url + "/faults/reset", port.url)))
+        failures.append(await _fail(_refused_by_status(client, server.url + "/status?code=503")))
+        group = await _fail(_group(client, server.url + "/faults/reset", port.url))
+        nested = ExceptionGroup("unhandled errors in a TaskGroup", [group, failures[1]])
+        failures += [group, nested]
     return failures
 
 
@@ -203,6 +229,10 @@ async def _get_from_closing(client, server):
     await server.gates.reached(GATE)
     await client.aclose()
     return await call
+
+
+async def _refused_by_status(client, url):
+    return (await client.get(url)).raise_for_status()  # its text has two lines
 
 
 async def _wrapped(client, url):
@@ -239,8 +269,10 @@ EXERCISE = Exercise(
         WrongAnswer(only_the_root, "was `ConnectionRefusedError"),
         WrongAnswer(only_types, "was `ConnectError from"),
         WrongAnswer(of_httpx_only, "`RuntimeError` among them"),
-        WrongAnswer(the_group_as_one, "each member's root"),
-        WrongAnswer(many_lines, "has a line break"),
+        WrongAnswer(the_group_as_one, "The line for a group in which"),
+        WrongAnswer(many_lines, "For `ExceptionGroup('unhandled errors in a TaskGroup'"),
+        WrongAnswer(the_text_as_it_is, "For `HTTPStatusError("),
+        WrongAnswer(one_group_deep, "The line for a group in a group"),
         WrongAnswer(nothing, "of type `NoneType`"),
     ],
     solution=solution,

@@ -12,6 +12,7 @@ import httpx
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from course.exercises.ownership import settings_of
 from workbench.checking.record import expect, still_open
 from workbench.serving import serve
 
@@ -19,7 +20,7 @@ SIZE = 8_000_000  # more than whoever cuts a body off would let through
 STATUSES = (404, 404, 404, 410, 410, 503)
 PATIENCE = 3.0  # seconds, for the first piece and for the end of a connection
 LONG = "/drip?pieces=1000&gap=0.03&size=32768"  # half a minute
-REPORT = b"one line of many\n" * 2000
+REPORT = b"one line of many, no text: \xff\n" * 2000
 
 
 class Trial:
@@ -32,6 +33,7 @@ class Trial:
         self.attempt, self.server = attempt, server
         self.asked = 0
         self.returned = None
+        self.changed = []
 
     @contextlib.asynccontextmanager
     async def mounted(self):
@@ -42,6 +44,11 @@ class Trial:
         ):
             self.zipped_url = zipping.url + "/report"
             yield self
+        expect(
+            not self.changed,
+            "The client is shared: it is left as it was.",
+            happened=f"Its `{', '.join(self.changed)}` was changed, for everybody who uses it.",
+        )
 
     def _app(self):
         context = ssl.create_default_context()
@@ -53,7 +60,10 @@ class Trial:
         async def lifespan(app):
             hooks = {"request": [note]}
             async with httpx.AsyncClient(verify=context, timeout=30, event_hooks=hooks) as client:
+                before = settings_of(client)
                 yield {"client": client}
+                after = settings_of(client)
+                self.changed = [name for name in before if after[name] != before[name]]
 
         app = FastAPI(lifespan=lifespan)
 
@@ -203,6 +213,19 @@ async def check_broken(trial):
     )
 
 
+async def check_unanswered(trial):
+    """Raise `Wrong` unless the caller can tell that the upstream gave no answer at all."""
+    try:
+        status, *_ = await trial.download(f"{trial.server.url}/faults/close")
+    except httpx.HTTPError:
+        return
+    expect(
+        status >= 500,
+        "A server error, or httpx's exception, where the upstream gives no answer.",
+        happened=f"The upstream closed the connection without a word, and the caller got {status}.",
+    )
+
+
 async def check_zipped(trial):
     """Raise `Wrong` unless a file that the upstream compresses arrives as it was."""
     status, body, problem = await trial.download(trial.zipped_url)
@@ -219,6 +242,8 @@ async def check_zipped(trial):
         )
     elif body == gzip.compress(REPORT) or body[:2] == b"\x1f\x8b":
         why = "the bytes are still compressed, and nothing told the caller so"
+    elif problem is None:
+        why = "not all of them are the file's. It is no text: what cannot be decoded was replaced"
     else:
         why = f"then `{problem!r}`"
     expect(

@@ -157,6 +157,16 @@ class Trial:
         )
         self.require_nothing_left("It had returned")
 
+    async def check_none(self):
+        """No urls at all: there is nothing to wait for, and nothing to raise."""
+        async with self.client(2) as client:
+            outcome = await self.ended(self.start(client, [], 2), "there is no url")
+        expect(
+            isinstance(outcome, list | tuple) and not outcome,
+            "An empty list for no urls.",
+            happened=f"For no urls it returned an object of type `{type(outcome).__name__}`.",
+        )
+
     async def check_failing(self, failing):
         """Two failing urls among good ones, one of which the server holds back for a while."""
         gate = f"beside-{failing[1:7]}"

@@ -8,6 +8,7 @@ import inspect
 
 import httpx
 
+from course.exercises.ended import check_cancelled
 from workbench.checking.blame import codes_of
 from workbench.checking.record import Wrong, expect
 
@@ -75,6 +76,7 @@ async def check(attempt, server):
         await _check_refusing(ask)
         await _check_size(ask, f"/bytes?size={SIZES[0]}", SIZES[0])
         await _check_size(ask, "/faults/headers-only", 10)
+        await check_cancelled(lambda: attempt(client, server.url + "/echo"))
     finally:
         await client.aclose()
 

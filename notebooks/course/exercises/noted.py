@@ -1,5 +1,6 @@
 """What clients and SSL contexts an answer to exercise 07-1 or 07-2 makes."""
 
+import asyncio
 import ssl
 import threading
 from contextlib import ExitStack
@@ -9,6 +10,8 @@ import httpcore
 import httpx
 
 from workbench.checking.record import expect
+
+SLOW = 20  # turns of the event loop that a pool takes to close, as one behind TLS
 
 
 class Noted:
@@ -36,12 +39,23 @@ class Noted:
             "__init__",
             lambda _, options: self.contexts.append(options["ssl_context"]),
         )
+        slowly = self._slowly(httpcore.AsyncConnectionPool.aclose)
+        self._stack.enter_context(mock.patch.object(httpcore.AsyncConnectionPool, "aclose", slowly))
         for method in ("load_verify_locations", "load_default_certs"):
             self._note(ssl.SSLContext, method, self._note_load)
         return self
 
     def __exit__(self, *exc_info):
         self._stack.close()
+
+    @staticmethod
+    def _slowly(aclose):
+        async def closing(pool):
+            for _ in range(SLOW):
+                await asyncio.sleep(0)
+            await aclose(pool)
+
+        return closing
 
     def _note(self, owner, name, note):
         original = getattr(owner, name)

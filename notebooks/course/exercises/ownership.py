@@ -5,7 +5,7 @@
 
 import httpx
 
-from course.exercises.ended import clients_made
+from course.exercises.ended import clients_made, tries_of
 from course.exercises.stumbles import ERRORS as STUMBLES
 from server.wire import refused
 from workbench.checking.record import Wrong, expect
@@ -25,6 +25,7 @@ async def check(attempt, server):
         for kind in ERRORS:
             await _check_lent_exception(attempt, server, kind)
         await _check_refused(attempt)
+        await _check_answer(attempt)
 
 
 async def _check_own(attempt, server, made):
@@ -183,6 +184,30 @@ async def _check_refused(attempt):
                         "A question that nobody answers raises httpx's error.",
                         happened=f"No server was there, and `of` returned `{answer!r}`.",
                     )
+
+
+async def _check_answer(attempt):
+    """What the server says is handed on, and a question that broke is not asked again."""
+    rain = httpx.MockTransport(lambda request: httpx.Response(200, json={"json": "rain"}))
+    async with httpx.AsyncClient(transport=rain) as lent:
+        async with attempt("http://weather", client=lent) as forecasts:
+            answer = await forecasts.of("Bonn")
+    expect(
+        answer == "rain",
+        "What the server answers.",
+        happened=f'The server answered "rain" on Bonn, and `of` returned `{answer!r}`.',
+    )
+
+    async def ask():
+        async with attempt("http://weather") as forecasts:
+            await forecasts.of("Bonn")
+
+    tries = await tries_of(ask)
+    expect(
+        tries == 1,
+        "A question is sent once: a POST that broke may have been carried out.",
+        happened=f"Its connection broke, and it was sent {tries} times.",
+    )
 
 
 async def _ask(forecasts, *cities):

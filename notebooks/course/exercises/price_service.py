@@ -31,6 +31,8 @@ async def _price(request: Request) -> Response:
             return HTMLResponse("<h1>502 Bad Gateway</h1>", 502)
         case "desk":
             return JSONResponse({"error": "your contract has ended"}, 403)
+        case "bench":
+            return JSONResponse({"error": "no such article any more"}, 410)
         case "shelf":
             return RedirectResponse("/login")
         case _:

@@ -25,6 +25,12 @@ async def check(attempt, server):
     await check_all_answered(attempt, server)
     await check_invalid(attempt, server)
     await check_cancelled(attempt, server, "cancelled")
+    nothing = await attempt([])
+    expect(
+        len(nothing) == 2 and not any(nothing),
+        "Two empty dicts for no urls.",
+        happened=f"It returned `{nothing!r}`.",
+    )
 
 
 async def check_some_failing(attempt, server, failing):

@@ -224,6 +224,14 @@ async def check(attempt, server):
         "Each user has a client, and with it cookies, of their own.",
         happened=f"There are {len(USERS)} users, and {_clients(noted)}.",
     )
+    # By chance, users who share a jar may each be answered with their own name.
+    given = [options.get("cookies") for options in noted.clients]
+    jars = [id(cookies) for cookies in given if isinstance(cookies, CookieJar)]
+    expect(
+        len(set(jars)) == len(jars),
+        "Each user has a client, and with it cookies, of their own.",
+        happened="Clients were made with one cookie jar, so their clients share cookies.",
+    )
     asked = [event.path for event in attempt.seen.events if event.kind == "request"]
     for path in ("/login", "/me"):
         expect(

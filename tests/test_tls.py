@@ -6,10 +6,14 @@ import ssl
 import httpx
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from server.proxy import Proxy
 from server.tls import TlsServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_socket_left")]
@@ -29,6 +33,24 @@ async def get(url, context):
 
 async def whoami(request):
     return PlainTextResponse(str(request.state.connection.client_name))
+
+
+def without_authority_key():
+    """Issue a certificate for 127.0.0.1 that does not name the key of its authority."""
+    leaf = AUTHORITY.issue_cert("127.0.0.1")
+    [pem] = leaf.cert_chain_pems
+    made = x509.load_pem_x509_certificate(pem.bytes())
+    builder = (
+        x509.CertificateBuilder(made.issuer, made.subject, made.public_key(), made.serial_number)
+        .not_valid_before(made.not_valid_before_utc)
+        .not_valid_after(made.not_valid_after_utc)
+    )
+    for extension in made.extensions:
+        if extension.oid != x509.AuthorityKeyIdentifier.oid:
+            builder = builder.add_extension(extension.value, extension.critical)
+    key = load_pem_private_key(AUTHORITY.private_key_pem.bytes(), None)
+    signed = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return trustme.LeafCert(leaf.private_key_pem.bytes(), signed, [])
 
 
 WHOAMI = Starlette(routes=[Route("/", whoami)])
@@ -83,6 +105,41 @@ async def test_no_other_client_is_let_in(authority):
         if authority:
             authority.issue_cert(common_name="mallory").configure_cert(context)
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await get(server.url, context)
+
+
+async def test_in_tls_1_2_a_client_that_is_not_let_in_fails_to_connect():
+    with TlsServer(AUTHORITY.issue_cert("127.0.0.1"), clients=AUTHORITY) as server:
+        context = trusting()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(httpx.ConnectError):
+            await get(server.url, context)
+
+
+async def test_an_expected_name_counts_where_a_connection_is_opened():
+    shop, bank = ({"sni_hostname": name} for name in ("shop.example", "bank.example"))
+    with TlsServer(AUTHORITY.issue_cert("shop.example")) as server:
+        async with httpx.AsyncClient(verify=trusting(), timeout=20) as client:
+            with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
+                await client.get(server.url, extensions=bank)
+            for kept in (shop, bank, {}):
+                assert (await client.get(server.url, extensions=kept)).status_code == 200
+
+
+async def test_through_a_proxy_an_expected_name_does_not_count():
+    with TlsServer(AUTHORITY.issue_cert("shop.example")) as server, Proxy() as proxy:
+        async with httpx.AsyncClient(verify=trusting(), proxy=proxy.url, timeout=20) as client:
+            with pytest.raises(httpx.ConnectError, match="IP address mismatch"):
+                await client.get(server.url, extensions={"sni_hostname": "shop.example"})
+
+
+async def test_a_strict_context_wants_the_key_of_the_authority_named():
+    with TlsServer(without_authority_key()) as server:
+        context = trusting()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        assert (await get(server.url, context)).status_code == 200
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # a default context's since Python 3.13
+        with pytest.raises(httpx.ConnectError, match="Missing Authority Key Identifier"):
             await get(server.url, context)
 
 

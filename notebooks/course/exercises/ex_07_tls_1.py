@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from unittest import mock
 
+import certifi
 import httpx
 import trustme
 from starlette.applications import Starlette
@@ -38,6 +39,13 @@ def asks_the_system(authority, identity):
     context.load_verify_locations(cadata=authority)
     context.load_cert_chain(certfile=str(identity))
     return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=context))
+
+
+def ignores_the_environment(authority, identity):
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_verify_locations(cadata=authority)
+    context.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=context)
 
 
 def checks_nothing(authority, identity):
@@ -131,8 +139,12 @@ async def check(attempt, server):
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         places = Places(folder)
-        # What stands in for certifi's list here, for answers that ask OpenSSL as well.
-        with mock.patch.dict(os.environ, {"SSL_CERT_FILE": str(places.usual_file)}):
+        # One file stands in for the usual authorities, whether an answer asks certifi or OpenSSL.
+        usual = str(places.usual_file)
+        with (
+            mock.patch.object(certifi, "where", return_value=usual),
+            mock.patch.dict(os.environ, {"SSL_CERT_FILE": usual}),
+        ):
             os.environ.pop("SSL_CERT_DIR", None)
             clients = {}
             try:
@@ -225,7 +237,7 @@ EXERCISE = Exercise(
         WrongAnswer(returns_the_context, "An object of type `SSLContext` was returned"),
         WrongAnswer(returns_a_sync_client, "An object of type `Client` was returned"),
     ],
-    right=[asks_the_system],
+    right=[asks_the_system, ignores_the_environment],
     solution=solution,
     why="A context holds whom it trusts and what it shows, and a connection shows what the context "
     "holds at its handshake. So each identity needs a context of its own, made once and kept with "

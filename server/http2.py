@@ -69,9 +69,14 @@ class Connection:
         about = {"connection": self.number, "nth": stream.nth, "path": stream.path}
         self._protocol.ledger.write("response", status=status, **about)
 
-    def refuse(self, stream: Stream) -> None:
-        """End a request's stream as not processed: RST_STREAM, REFUSED_STREAM (RFC 9113, 8.7)."""
-        self._protocol.h2.reset_stream(stream.id, h2.errors.ErrorCodes.REFUSED_STREAM)
+    def refuse(
+        self, stream: Stream, code: h2.errors.ErrorCodes = h2.errors.ErrorCodes.REFUSED_STREAM
+    ) -> None:
+        """End a request's stream with RST_STREAM. Without a `code` it says "not processed".
+
+        That is REFUSED_STREAM (RFC 9113, 8.7). Other codes say nothing of it.
+        """
+        self._protocol.h2.reset_stream(stream.id, code)
 
     def goaway(self, last: Stream | None = None) -> None:
         """Send GOAWAY (RFC 9113, 6.8): no stream after `last` was or will be processed.

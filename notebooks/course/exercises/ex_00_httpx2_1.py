@@ -1,5 +1,7 @@
 """A function that gets a client of either library, and tells its errors from all others."""
 
+import asyncio
+import contextlib
 import importlib
 import itertools
 import ssl
@@ -8,15 +10,17 @@ from functools import partial
 import httpx
 import httpx2
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from course.exercises.ended import check_cancelled
 from server.faults import close
 from server.local import LocalServer
 from server.wire import SilentListener, refused
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
 LIBRARIES = (httpx, httpx2)
+TEXTS = {"/sunny": "sunny", "/busy": "busy", "/rain": "rain, 8 °C", "/empty": ""}
 
 
 async def text_or_none(client, url):
@@ -41,78 +45,52 @@ async def solution(client, url):
     return response.text
 
 
-async def knows_httpx_alone(client, url):
-    try:
-        return (await client.get(url)).text
-    except httpx.TransportError:
-        return None
+def catching(name, *errors):
+    """Return an answer that takes these exceptions, and no others, for "no response came"."""
 
+    async def text_or_none(client, url):
+        try:
+            return (await client.get(url)).text
+        except errors:
+            return None
 
-async def knows_httpx2_alone(client, url):
-    try:
-        return (await client.get(url)).text
-    except httpx2.TransportError:
-        return None
-
-
-async def catches_everything(client, url):
-    try:
-        return (await client.get(url)).text
-    except Exception:
-        return None
-
-
-async def catches_what_the_libraries_raise(client, url):
-    try:
-        return (await client.get(url)).text
-    except (httpx.HTTPError, httpx2.HTTPError):
-        return None
-
-
-async def catches_network_errors(client, url):
-    try:
-        return (await client.get(url)).text
-    except (httpx.NetworkError, httpx2.NetworkError):
-        return None
-
-
-async def catches_timeouts_alone(client, url):
-    try:
-        return (await client.get(url)).text
-    except (httpx.TimeoutException, httpx2.TimeoutException):
-        return None
-
-
-async def forgets_timeouts(client, url):
-    errors = (httpx.NetworkError, httpx.ProtocolError, httpx2.NetworkError, httpx2.ProtocolError)
-    try:
-        return (await client.get(url)).text
-    except errors:
-        return None
+    text_or_none.__name__ = name
+    return text_or_none
 
 
 async def raises_for_status(client, url):
     try:
-        response = await client.get(url)
-        response.raise_for_status()
-        return response.text
+        return (await client.get(url)).raise_for_status().text
     except (httpx.TransportError, httpx2.TransportError):
         return None
 
 
 async def makes_a_client_of_its_own(client, url):
-    try:
-        async with httpx2.AsyncClient(timeout=client.timeout.read) as own:
-            return (await own.get(url)).text
-    except httpx2.TransportError:
-        return None
+    async with httpx2.AsyncClient(timeout=client.timeout.read) as own:
+        return await solution(own, url)
 
 
 async def returns_an_empty_text(client, url):
+    text = await solution(client, url)
+    return "" if text is None else text
+
+
+async def takes_an_empty_text_for_none(client, url):
+    return await solution(client, url) or None
+
+
+async def closes_the_client_that_failed(client, url):
+    text = await solution(client, url)
+    if text is None:
+        await client.aclose()
+    return text
+
+
+async def decodes_it_itself(client, url):
     try:
-        return (await client.get(url)).text
+        return (await client.get(url)).content.decode()
     except (httpx.TransportError, httpx2.TransportError):
-        return ""
+        return None
 
 
 async def returns_the_response(client, url):
@@ -126,13 +104,9 @@ async def returns_nothing(client, url):
     return None
 
 
-async def has_a_clause_for_each(client, url):
-    try:
+async def suppresses_both(client, url):
+    with contextlib.suppress(httpx.TransportError, httpx2.TransportError):
         return (await client.get(url)).text
-    except httpx.TransportError:
-        return None
-    except httpx2.TransportError:
-        return None
 
 
 async def asks_the_client_for_its_library(client, url):
@@ -156,6 +130,8 @@ async def check(attempt, server):
     _expect_none(*came)
     for client in clients:
         await _other_errors(attempt, server, client)
+    async with clients[0]() as client:
+        await check_cancelled(lambda: attempt(client, server.url + "/sunny"))
 
 
 def _client(library, context):
@@ -165,7 +141,7 @@ def _client(library, context):
 async def _answered(attempt, server, make):
     """What is answered is returned, whatever its status, and is asked for on the client."""
     async with make() as client:
-        for path, text in (("/sunny", "sunny"), ("/busy", "busy"), ("/rain", "rain")):
+        for path, text in TEXTS.items():
             with server.ledger.watch() as seen:
                 came = await _call(attempt, client, server.url + path)
             attempt.require_request(seen)
@@ -185,7 +161,13 @@ async def _answered(attempt, server, make):
 
 async def _fresh(attempt, make, url):
     async with make() as client:
-        return await _call(attempt, client, url)
+        came = await _call(attempt, client, url)
+        expect(
+            not client.is_closed,
+            "The client is the caller's, and stays open.",
+            happened="No response came, and your function has closed the client.",
+        )
+    return came
 
 
 def _expect_none(of_httpx, of_httpx2):
@@ -241,15 +223,45 @@ def _shown(came):
 
 
 def _serve():
+    rain = TEXTS["/rain"].encode("iso-8859-1")
     answers = {
-        "/sunny": PlainTextResponse("sunny"),
-        "/rain": PlainTextResponse("rain"),
+        **{path: PlainTextResponse(text) for path, text in TEXTS.items()},
+        "/rain": Response(rain, media_type="text/plain; charset=iso-8859-1"),
         "/busy": PlainTextResponse("busy", status_code=503),
         "/garbled": PlainTextResponse("no gzip", headers={"content-encoding": "gzip"}),
         "/close": close.without_answer,
     }
     return LocalServer(Starlette(routes=[Route(path, app) for path, app in answers.items()]))
 
+
+BOTH = (httpx.TransportError, httpx2.TransportError)
+# What is caught, and the words that this earns.
+CAUGHT = [
+    (catching("knows_httpx_alone", httpx.TransportError), "It is so with an httpx client"),
+    (catching("knows_httpx2_alone", httpx2.TransportError), "It is so with an httpx2 client"),
+    (catching("catches_everything", Exception), "which is a mistake in the program"),
+    (
+        catching("catches_what_the_libraries_raise", httpx.HTTPError, httpx2.HTTPError),
+        "which says gzip and is none",
+    ),
+    (
+        catching("catches_network_errors", httpx.NetworkError, httpx2.NetworkError),
+        "Out came `httpx.RemoteProtocolError`, `httpx.ReadTimeout`",
+    ),
+    (
+        catching("catches_timeouts_alone", httpx.TimeoutException, httpx2.TimeoutException),
+        "Out came `httpx.RemoteProtocolError`, `httpx.ConnectError`",
+    ),
+    (
+        catching(
+            "forgets_timeouts",
+            *(httpx.NetworkError, httpx.ProtocolError),
+            *(httpx2.NetworkError, httpx2.ProtocolError),
+        ),
+        "came `httpx.ReadTimeout`",
+    ),
+    (catching("catches_a_cancellation", *BOTH, asyncio.CancelledError), "and it swallowed that"),
+]
 
 EXERCISE = Exercise(
     id="00-httpx2-1",
@@ -266,24 +278,17 @@ EXERCISE = Exercise(
         "`HTTPError` is one of more than these.",
     ],
     wrong=[
-        WrongAnswer(knows_httpx_alone, "It is so with an httpx client"),
-        WrongAnswer(knows_httpx2_alone, "It is so with an httpx2 client"),
-        WrongAnswer(catches_everything, "which is a mistake in the program"),
-        WrongAnswer(catches_what_the_libraries_raise, "which says gzip and is none"),
-        WrongAnswer(
-            catches_network_errors, "Out came `httpx.RemoteProtocolError`, `httpx.ReadTimeout`"
-        ),
-        WrongAnswer(
-            catches_timeouts_alone, "Out came `httpx.RemoteProtocolError`, `httpx.ConnectError`"
-        ),
-        WrongAnswer(forgets_timeouts, "came `httpx.ReadTimeout`"),
+        *(WrongAnswer(answer, says) for answer, says in CAUGHT),
         WrongAnswer(raises_for_status, "`httpx.HTTPStatusError` came out"),
         WrongAnswer(makes_a_client_of_its_own, "Its connection was not used"),
         WrongAnswer(returns_an_empty_text, "Out came `''`"),
+        WrongAnswer(takes_an_empty_text_for_none, "The server answered ''"),
+        WrongAnswer(closes_the_client_that_failed, "has closed the client"),
+        WrongAnswer(decodes_it_itself, "can't decode byte"),
         WrongAnswer(returns_the_response, "an object of type `Response` came out"),
         WrongAnswer(returns_nothing, "No request was made"),
     ],
-    right=[has_a_clause_for_each, asks_the_client_for_its_library],
+    right=[suppresses_both, asks_the_client_for_its_library],
     solution=solution,
     why="httpx2 has httpx's names, and classes of its own: nothing of httpx is a base class of "
     "them. Until the last caller has moved, both stand in the clause.",

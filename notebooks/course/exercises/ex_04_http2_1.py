@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from functools import partial
 
 import h2.errors
@@ -68,65 +69,52 @@ async def sends_once(client, url, tries):
     return await client.post(url)
 
 
-async def repeats_everything(client, url, tries):
-    for _ in range(tries - 1):
-        try:
-            return await client.post(url)
-        except httpx.TransportError:
-            await asyncio.sleep(0)
-    return await client.post(url)
+def repeating_where(name, again):
+    """Return an answer that sends once more where `again(error, stream_id)` says so."""
+
+    async def order(client, url, tries):
+        streams = []
+
+        async def trace(name, info):
+            if name == "http2.send_request_headers.started":
+                streams.append(info["stream_id"])
+
+        for _ in range(tries - 1):
+            try:
+                return await client.post(url, extensions={"trace": trace})
+            except httpx.TransportError as error:
+                if not again(error, streams[-1]):
+                    raise
+        return await client.post(url)
+
+    order.__name__ = name
+    return order
 
 
-async def repeats_each_goaway(client, url, tries):
-    for _ in range(tries - 1):
-        try:
-            return await client.post(url)
-        except httpx.RemoteProtocolError as error:
-            if "ConnectionTerminated" not in str(error) and "error_code:7" not in str(error):
-                raise
-    return await client.post(url)
-
-
-async def knows_stream_zero_only(client, url, tries):
-    for _ in range(tries - 1):
-        try:
-            return await client.post(url)
-        except httpx.RemoteProtocolError as error:
-            if "last_stream_id:0," not in str(error) and "error_code:7" not in str(error):
-                raise
-    return await client.post(url)
-
-
-async def knows_goaway_only(client, url, tries):
-    streams = []
-
-    async def trace(name, info):
-        if name == "http2.send_request_headers.started":
-            streams.append(info["stream_id"])
-
-    for _ in range(tries - 1):
-        try:
-            return await client.post(url, extensions={"trace": trace})
-        except httpx.RemoteProtocolError as error:
-            event = error.__cause__.args[0]
-            if streams[-1] <= getattr(event, "last_stream_id", streams[-1]):
-                raise
-    return await client.post(url)
+repeats_everything = repeating_where("repeats_everything", lambda error, stream: True)
+repeats_each_goaway = repeating_where(
+    "repeats_each_goaway", lambda error, _: re.search("ConnectionT|error_code:7", str(error))
+)
+repeats_each_reset = repeating_where(
+    "repeats_each_reset",
+    lambda error, stream: "StreamReset" in str(error) or not_processed(error, stream),
+)
+knows_stream_zero_only = repeating_where(
+    "knows_stream_zero_only",
+    lambda error, _: re.search("last_stream_id:0,|error_code:7", str(error)),
+)
+knows_goaway_only = repeating_where(
+    "knows_goaway_only",
+    lambda error, stream: stream > getattr(error.__cause__.args[0], "last_stream_id", stream),
+)
 
 
 async def never_gives_up(client, url, tries):
-    streams = []
+    return await solution(client, url, sys.maxsize)
 
-    async def trace(name, info):
-        if name == "http2.send_request_headers.started":
-            streams.append(info["stream_id"])
 
-    while True:
-        try:
-            return await client.post(url, extensions={"trace": trace})
-        except httpx.RemoteProtocolError as error:
-            if not not_processed(error, streams[-1]):
-                raise
+async def asks_with_get(client, url, tries):
+    return await client.get(url)
 
 
 async def hides_the_exception(client, url, tries):
@@ -149,9 +137,9 @@ async def makes_a_client_of_its_own(client, url, tries):
         return await solution(own, url, tries)
 
 
-def refuse_all(connection):
+def refuse_all(connection, *code):
     for stream in connection.streams:
-        connection.refuse(stream)
+        connection.refuse(stream, *code)
 
 
 # What the first connection of a trial does when PLACES requests are there, by their path.
@@ -161,6 +149,7 @@ ENDS = {
     "/five-processed": lambda connection: connection.goaway(connection.streams[4]),
     "/refused": refuse_all,
     "/closed": lambda connection: connection.close(),
+    "/broken-off": lambda connection: refuse_all(connection, h2.errors.ErrorCodes.INTERNAL_ERROR),
 }
 
 
@@ -168,6 +157,9 @@ def _serve():
     first = {}  # path -> the number of its first connection
 
     def rule(connection, stream):
+        if stream.method != "POST":
+            connection.answer(stream, 405)
+            return
         if stream.path in ("/busy", "/well"):
             connection.answer(stream, 503 if stream.path == "/busy" else 200)
             return
@@ -190,6 +182,7 @@ async def check(attempt, server):
     await asked("/none-processed", 5, again=5, failed=0, what="The last stream was 0: none was")
     await asked("/two-processed", 5, again=3, failed=2, what="Two streams may be processed")
     await asked("/refused", 5, again=5, failed=0, what="Each stream was refused")
+    await asked("/broken-off", 5, again=0, failed=5, what="An INTERNAL_ERROR ended each stream")
     await asked("/five-processed", 10, again=5, failed=5, what="Five were never sent")
     await _gives_up(attempt, server)
 
@@ -298,6 +291,8 @@ EXERCISE = Exercise(
         WrongAnswer(repeats_each_goaway, "Two streams may be processed, and of 5 orders"),
         WrongAnswer(knows_stream_zero_only, "Five were never sent, and 10 of 10 orders failed"),
         WrongAnswer(knows_goaway_only, "Each stream was refused, and 5 of 5"),
+        WrongAnswer(repeats_each_reset, "An INTERNAL_ERROR ended each stream, and of 5"),
+        WrongAnswer(asks_with_get, "`<Response [405"),
         WrongAnswer(never_gives_up, "no end within"),
         WrongAnswer(hides_the_exception, "`None` was returned, as if"),
         WrongAnswer(repeats_a_503, "came of 3 requests"),

@@ -1,6 +1,7 @@
 """A list that is streamed, and details on the same pool."""
 
 import asyncio
+import contextlib
 from contextlib import aclosing
 
 import httpx
@@ -8,11 +9,18 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
+from server.faults import close
 from server.local import LocalServer
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
 FEW = 2  # lines of the list that has an end
+LATE = 60  # seconds that the third line of a slow list takes
 MISSING = 7  # the order that is in the list and nowhere else
+FAILING = (
+    ("/closed", 1, "the list was answered with 503"),
+    ("/all", MISSING + 2, "a detail was answered with 404"),
+    ("/torn", 2, "a detail's connection was closed"),
+)
 PATIENCE = 4.0  # seconds for one call
 
 
@@ -44,13 +52,6 @@ async def solution(client, url, n):
     return details
 
 
-async def _numbers(client, url):
-    async with client.stream("GET", url) as response:
-        response.raise_for_status()
-        async for number in response.aiter_lines():
-            yield number
-
-
 async def _take(client, url, n):
     """Read the first n numbers, and leave the stream."""
     numbers = []
@@ -63,6 +64,10 @@ async def _take(client, url, n):
     return numbers
 
 
+async def _detail(client, url, number):
+    return (await client.get(f"{url}/{number}")).raise_for_status().json()
+
+
 async def nested_still(client, url, n):
     numbers = await _take(client, url, n)
     async with client.stream("GET", url):
@@ -70,14 +75,8 @@ async def nested_still(client, url, n):
 
 
 async def waits_for_ever(client, url, n):
-    details = []
-    async with client.stream("GET", url) as response:
-        async for number in response.aiter_lines():
-            detail = await client.get(f"{url}/{number}", timeout=None)
-            details.append(detail.json())
-            if len(details) == n:
-                break
-    return details
+    client.timeout = None
+    return await first_orders(client, url, n)
 
 
 async def loops_without_async(client, url, n):
@@ -111,34 +110,51 @@ async def closes_the_client(client, url, n):
 
 
 async def hands_out_exceptions(client, url, n):
-    async def detail(number):
-        response = await client.get(f"{url}/{number}")
-        response.raise_for_status()
-        return response.json()
+    calls = (_detail(client, url, number) for number in await _take(client, url, n))
+    return await asyncio.gather(*calls, return_exceptions=True)
 
-    numbers = await _take(client, url, n)
-    return await asyncio.gather(*map(detail, numbers), return_exceptions=True)
+
+async def leaves_some_under_way(client, url, n):
+    calls = (_detail(client, url, number) for number in await _take(client, url, n))
+    return await asyncio.gather(*calls)
+
+
+async def skips_what_breaks(client, url, n):
+    details = []
+    for number in await _take(client, url, n):
+        with contextlib.suppress(httpx.TransportError):
+            details.append(await _detail(client, url, number))
+    return details
+
+
+async def reads_a_line_more(client, url, n):
+    numbers = []
+    async with client.stream("GET", url) as response:
+        response.raise_for_status()
+        async for number in response.aiter_lines():
+            if len(numbers) == n:
+                break
+            numbers.append(number)
+    return [await _detail(client, url, number) for number in numbers]
 
 
 async def one_too_many(client, url, n):
-    numbers = []
-    async with client.stream("GET", url) as response:
-        async for number in response.aiter_lines():
-            if len(numbers) > n:
-                break
-            numbers.append(number)
-    return [(await client.get(f"{url}/{number}")).json() for number in numbers]
+    return [await _detail(client, url, number) for number in await _take(client, url, n + 1)]
 
 
 async def with_aclosing(client, url, n):
+    async def lines():
+        async with client.stream("GET", url) as response:
+            async for number in response.raise_for_status().aiter_lines():
+                yield number
+
     numbers = []
-    async with aclosing(_numbers(client, url)) as lines:
-        async for number in lines:
+    async with aclosing(lines()) as coming:
+        async for number in coming:
             numbers.append(number)
             if len(numbers) >= n:
                 break
-    answers = await asyncio.gather(*(client.get(f"{url}/{number}") for number in numbers))
-    return [answer.raise_for_status().json() for answer in answers]
+    return [await _detail(client, url, number) for number in numbers]
 
 
 async def by_send(client, url, n):
@@ -154,11 +170,11 @@ async def by_send(client, url, n):
                 break
     finally:
         await response.aclose()
-    return [(await client.get(f"{url}/{each}")).raise_for_status().json() for each in numbers]
+    return [await _detail(client, url, number) for number in numbers]
 
 
 def serve():
-    """Return a server of orders: a list without end, one of two orders, and their details."""
+    """Return a server of orders: lists and their details, of which some are missing or break."""
 
     async def orders(request):
         async def lines():
@@ -166,7 +182,8 @@ def serve():
             while number < (FEW if request.url.path == "/few" else 10_000):
                 number += 1
                 yield f"{number}\n"
-                await asyncio.sleep(0.01)
+                late = request.url.path == "/late" and number == FEW
+                await asyncio.sleep(LATE if late else 0.01)
 
         return StreamingResponse(lines())
 
@@ -177,9 +194,11 @@ def serve():
     async def closed(request):
         return PlainTextResponse("1\n2\n", status_code=503)
 
-    details = [Route(f"/{name}/{{number:int}}", order) for name in ("all", "few", "closed")]
-    lists = [Route("/all", orders), Route("/few", orders), Route("/closed", closed)]
-    return LocalServer(Starlette(routes=[*lists, *details]))
+    names = ("all", "few", "late")
+    details = [Route(f"/{name}/{{number:int}}", order) for name in (*names, "closed")]
+    lists = [Route(f"/{name}", orders) for name in (*names, "torn")]
+    more = [Route("/closed", closed), Route("/torn/{number:int}", close.without_answer)]
+    return LocalServer(Starlette(routes=[*lists, *details, *more]))
 
 
 async def check(attempt, server):
@@ -198,14 +217,15 @@ async def check(attempt, server):
         with server.ledger.watch() as seen:
             await _details(attempt, server, client, "/all", 3, 3)
             await _details(attempt, server, client, "/few", 5, FEW)
+            await _details(attempt, server, client, "/late", FEW, FEW)
         expect(
             len(asked) == seen.requests,
             "All requests by the client that your function is given.",
             happened="Some were made by another client.",
             seen=seen,
         )
-        await _raises(attempt, server, client, "/closed", 1, "the list was answered with 503")
-        await _raises(attempt, server, client, "/all", MISSING, "a detail was answered with 404")
+        for path, n, what in FAILING:
+            await _raises(attempt, server, client, path, n, what)
     await attempt.require_nothing_left()
 
 
@@ -216,7 +236,12 @@ async def _details(attempt, server, client, path, n, count):
     expect(
         not isinstance(raised, TimeoutError),
         expected,
-        happened=f"Your function had not ended after {PATIENCE:g} s. What does it wait for?",
+        happened=f"Your function had not ended after {PATIENCE:g} s. "
+        + (
+            "All numbers that it needs had come, and it waited for one more."
+            if path == "/late"
+            else "What does it wait for?"
+        ),
         seen=seen,
     )
     expect(
@@ -262,14 +287,22 @@ async def _bounded(call):
 
 
 async def _raises(attempt, server, client, path, n, what):
+    kind = httpx.RemoteProtocolError if path == "/torn" else httpx.HTTPStatusError
     with server.ledger.watch() as seen:
         result, raised = await _bounded(attempt(client, server.url + path, n))
+        pending = attempt.pending
     expect(
-        isinstance(raised, httpx.HTTPStatusError),
-        f"An `HTTPStatusError` of `raise_for_status()`, where {what}.",
+        isinstance(raised, kind),
+        f"An `{kind.__name__}`, where {what}.",
         happened=f"`{raised!r}` was raised, where {what}."
         if raised
         else f"Nothing was raised, where {what}; {_kinds(result)} was returned.",
+        seen=seen,
+    )
+    expect(
+        not pending,
+        "When it is over, none of its requests is under way.",
+        happened=f"It had raised, where {what}, and a task still ran: `{next(iter(pending), '')}`.",
         seen=seen,
     )
 
@@ -287,7 +320,7 @@ EXERCISE = Exercise(
     title="The first orders",
     task="`url` streams the numbers of orders, a line each, perhaps without end. `url/NUMBER` has "
     "the details. The client that you get may have one place in its pool. Repair `first_orders`. "
-    "What fails is raised.",
+    "What fails is raised, and when that is over, no request of it is under way.",
     starter=first_orders,
     hints=[
         "While the list's stream is open, how many places are left in a pool of one?",
@@ -299,10 +332,13 @@ EXERCISE = Exercise(
         WrongAnswer(waits_for_ever, "What does it wait for?"),
         WrongAnswer(loops_without_async, "object is not iterable"),
         WrongAnswer(takes_a_client_of_its_own, "Some were made by another client"),
-        WrongAnswer(does_not_look_at_the_status, "404; a list of 7 was returned"),
-        WrongAnswer(skips_what_is_missing, "404; a list of 6 was returned"),
+        WrongAnswer(does_not_look_at_the_status, "404; a list of 9 was returned"),
+        WrongAnswer(skips_what_is_missing, "404; a list of 8 was returned"),
         WrongAnswer(closes_the_client, "Your function has closed it"),
         WrongAnswer(hands_out_exceptions, "a list with an exception in it"),
+        WrongAnswer(leaves_some_under_way, "and a task still ran"),
+        WrongAnswer(skips_what_breaks, "a detail's connection was closed; a list of 0"),
+        WrongAnswer(reads_a_line_more, "it waited for one more"),
         WrongAnswer(one_too_many, "{'order': 4}]"),
     ],
     solution=solution,

@@ -1,9 +1,11 @@
 """A download that breaks off, and goes on where it broke."""
 
 import asyncio
+import contextlib
 
 import httpx
 
+from course.exercises.ended import check_cancelled
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
 SIZE = 10_000  # bytes of each file
@@ -101,15 +103,31 @@ async def asks_again_for_a_missing_file(client, url):
     return await _append(client, url, httpx.HTTPError)
 
 
+async def looks_for_404_only(client, url):
+    async def look(response):
+        if response.status_code == 404:
+            response.raise_for_status()
+
+    client.event_hooks["response"].append(look)
+    return await _append(client, url, status=False)
+
+
+async def takes_a_cancellation_for_a_break(client, url):
+    return await _append(client, url, (httpx.TransportError, asyncio.CancelledError))
+
+
+async def makes_a_client_of_its_own(client, url):
+    async with httpx.AsyncClient(timeout=client.timeout) as own:
+        return await solution(own, url)
+
+
 async def keeps_what_it_has(client, url):
     body = bytearray()
-    try:
+    with contextlib.suppress(httpx.TransportError):
         async with client.stream("GET", url) as response:
             response.raise_for_status()
             async for piece in response.aiter_bytes():
                 body += piece
-    except httpx.TransportError:
-        pass
     return bytes(body)
 
 
@@ -122,10 +140,8 @@ async def gives_up_without_a_word(client, url):
 
 async def never_gives_up(client, url):
     while True:
-        try:
+        with contextlib.suppress(httpx.TransportError):
             return await solution(client, url)
-        except httpx.TransportError:
-            pass
 
 
 async def compares_the_versions_itself(client, url):
@@ -164,20 +180,32 @@ CASES = (
 
 
 async def check(attempt, server):
+    asked = []
+
+    async def note(request):
+        asked.append(request)
+
     # One place in the pool: a stream that is left open is missed by the next request.
-    limits = httpx.Limits(max_connections=1)
-    async with httpx.AsyncClient(verify=False, limits=limits) as client:
+    limits, hooks = httpx.Limits(max_connections=1), {"request": [note]}
+    async with httpx.AsyncClient(verify=False, limits=limits, event_hooks=hooks) as client:
         for query, read, version, does in CASES:
             client.timeout = httpx.Timeout(30, read=read, pool=3)
             await _one_file(attempt, server, client, query, version, does)
         client.timeout = httpx.Timeout(30, pool=3)
-        await _missing(attempt, server, client)
+        expect(
+            len(asked) == attempt.seen.requests,
+            "All requests by the client that your function is given.",
+            happened="Some were made by another client.",
+        )
+        for status in (404, 503):
+            await _refused(attempt, server, client, status)
         await _without_end(attempt, server, client)
         expect(
             not client.is_closed,
             "The client is the caller's, and stays open.",
             happened="Your function has closed it.",
         )
+        await check_cancelled(lambda: attempt(client, server.url + "/echo"))
     await attempt.require_nothing_left()
 
 
@@ -217,21 +245,21 @@ def _difference(body, whole):
     return f"{len(body)} bytes came, and they are not the file's."
 
 
-async def _missing(attempt, server, client):
-    expected = "A 404 is raised, as `raise_for_status()` does, after one request."
+async def _refused(attempt, server, client, status):
+    """What is answered with an error is no file: raised, and of a missing one at once."""
     with server.ledger.watch() as seen:
         try:
-            await attempt(client, server.url + "/status?code=404")
+            await attempt(client, f"{server.url}/status?code={status}")
         except httpx.HTTPStatusError:
             returned = False
         else:
             returned = True
+    expected = f"A {status} is raised, as `raise_for_status()` does."
+    happened = f"The server answered {status}, and nothing was raised."
+    expect(not returned, expected, happened=happened, seen=seen)
     expect(
-        not returned, expected, happened="The file is missing, and nothing was raised.", seen=seen
-    )
-    expect(
-        seen.requests == 1,
-        expected,
+        seen.requests == 1 or status != 404,
+        "A missing file is raised after one request.",
         happened=f"The file is missing, and the server was asked {seen.requests} times.",
         seen=seen,
     )
@@ -289,8 +317,11 @@ EXERCISE = Exercise(
         WrongAnswer(catches_no_timeout, "`ReadTimeout` came out"),
         WrongAnswer(does_not_look_at_the_version, "some of the old file and some of the new one"),
         WrongAnswer(takes_each_answer_for_a_part, "some lines are there twice"),
-        WrongAnswer(takes_an_error_page_for_the_file, "The file is missing, and nothing was"),
+        WrongAnswer(takes_an_error_page_for_the_file, "The server answered 404, and nothing"),
         WrongAnswer(asks_again_for_a_missing_file, "the server was asked 6 times"),
+        WrongAnswer(looks_for_404_only, "The server answered 503, and nothing"),
+        WrongAnswer(takes_a_cancellation_for_a_break, "and it swallowed that"),
+        WrongAnswer(makes_a_client_of_its_own, "Some were made by another client"),
         WrongAnswer(keeps_what_it_has, "4000 bytes came, and were handed out as the file"),
         WrongAnswer(gives_up_without_a_word, "an object of type `NoneType`"),
         WrongAnswer(never_gives_up, "The server was asked more than that"),

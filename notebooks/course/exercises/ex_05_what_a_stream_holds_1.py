@@ -25,7 +25,7 @@ PATIENCE = 4.0  # seconds for one call
 
 
 async def first_orders(client, url, n):
-    """Return the details of the first n orders, or of all if there are fewer: a list of JSON."""
+    """Return the details of the first n >= 1 orders, or of all if fewer: a list of JSON."""
     details = []
     async with client.stream("GET", url) as response:
         async for number in response.aiter_lines():
@@ -37,7 +37,7 @@ async def first_orders(client, url, n):
 
 
 async def solution(client, url, n):
-    """Return the details of the first n orders, or of all if there are fewer: a list of JSON."""
+    """Return the details of the first n >= 1 orders, or of all if fewer: a list of JSON."""
     numbers, details = [], []
     async with client.stream("GET", url) as response:
         response.raise_for_status()

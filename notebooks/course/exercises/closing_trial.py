@@ -1,8 +1,8 @@
 """What answers to exercises 03-1 and 03-2 are tried on: slow answers, failing urls, a cancellation.
 
-`ex_03_1.py` and `ex_03_2.py` call it. It talks to the check's own server. While a trial runs,
-httpx's transport notes which requests are under way, and has no time limits: how long a server
-takes is decided by gates, and by the clock of the event loop, which can be made to run fast.
+`gathering.py` and `report_trial.py` call it. It talks to the check's own server. While a trial
+runs, httpx's transport notes which requests are under way, and has no time limits: how long a
+server takes is decided by gates, and by the clock of the event loop, which can be made to run fast.
 """
 
 import asyncio

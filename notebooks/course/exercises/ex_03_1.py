@@ -1,14 +1,14 @@
-"""Several requests at once: none is under way any more when their client is closed."""
+"""Several requests at once: none is under way when their client is closed.
+
+Its check is `gathering.py`.
+"""
 
 import asyncio
 
 import httpx
 
-from course.exercises.closing_trial import Trial, all_in, check_cancelled, let_an_hour_pass
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
-
-RESET = "/faults/reset"
-INVALID = "http://127.0.0.1:port/"  # httpx.InvalidURL, which is no httpx.HTTPError
+from course.exercises.gathering import check
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 async def fetch_all(urls):
@@ -26,6 +26,19 @@ async def solution(urls):
     return [task.result() for task in tasks]
 
 
+def started(client, urls):
+    return [asyncio.create_task(client.get(url)) for url in urls]
+
+
+async def grouped(client, urls):
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.get(url)) for url in urls]
+    return [task.result() for task in tasks]
+
+
+# Wrong
+
+
 async def gathers_outside(urls):
     async with httpx.AsyncClient() as client:
         pass
@@ -39,21 +52,21 @@ async def gathers_inside(urls):
 
 async def pauses_for_one_turn(urls):
     async with httpx.AsyncClient() as client:
-        tasks = [asyncio.create_task(client.get(url)) for url in urls]
+        tasks = started(client, urls)
         await asyncio.sleep(0)
     return await asyncio.gather(*tasks)
 
 
 async def sleeps_long(urls):
     async with httpx.AsyncClient(timeout=60) as client:
-        tasks = [asyncio.create_task(client.get(url)) for url in urls]
+        tasks = started(client, urls)
         await asyncio.sleep(30)
     return [await task for task in tasks]
 
 
 async def waits_with_a_limit(urls):
     async with httpx.AsyncClient() as client:
-        tasks = [asyncio.create_task(client.get(url)) for url in urls]
+        tasks = started(client, urls)
         done, _ = await asyncio.wait(tasks, timeout=4)
     return [task.result() for task in tasks if task in done]
 
@@ -112,22 +125,26 @@ async def swallows_the_errors(urls):
 
 async def waits_and_cancels_nothing(urls):
     async with httpx.AsyncClient() as client:
-        tasks = [asyncio.create_task(client.get(url)) for url in urls]
+        tasks = started(client, urls)
         await asyncio.wait(tasks)
         return [task.result() for task in tasks]
 
 
+async def cannot_wait_for_none(urls):
+    async with httpx.AsyncClient() as client:
+        tasks = started(client, urls)
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+
 async def returns_unread_streams(urls):
-    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+    async with httpx.AsyncClient() as client:
         requests = [client.build_request("GET", url) for url in urls]
-        tasks = [group.create_task(client.send(each, stream=True)) for each in requests]
-    return [task.result() for task in tasks]
-
-
-async def grouped(client, urls):
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(client.get(url)) for url in urls]
-    return [task.result() for task in tasks]
+        return await asyncio.gather(*(client.send(each, stream=True) for each in requests))
 
 
 async def closes_in_a_task_that_nobody_awaits(urls):
@@ -154,9 +171,12 @@ async def asks_synchronously(urls):
         return [client.get(url) for url in urls]
 
 
+# Right, too
+
+
 async def gathers_and_cleans_up(urls):
     async with httpx.AsyncClient(timeout=None) as client:
-        tasks = [asyncio.create_task(client.get(url)) for url in urls]
+        tasks = started(client, urls)
         try:
             return await asyncio.gather(*tasks)
         finally:
@@ -174,132 +194,15 @@ async def lets_all_end_and_raises(urls):
 
 
 async def a_client_for_each(urls):
+    context = httpx.create_ssl_context()
+
     async def get(url):
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=context) as client:
             return await client.get(url)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(get(url)) for url in urls]
     return [task.result() for task in tasks]
-
-
-async def check(attempt, server):
-    for count in (3, 2):
-        await check_slow(attempt, server, count)
-    await check_failing(attempt, server, server.url + RESET)
-    await check_failing(attempt, server, INVALID)
-    await check_cancelled(attempt, server, "cancelled")
-
-
-async def check_slow(attempt, server, count):
-    """Answers that take an hour by the loop's clock, the last one first."""
-    numbers = range(1, count + 1)
-    trial = Trial(attempt, server, f"slow-of-{count}")
-    urls = trial.held(*numbers)
-    with trial.start(urls, numbers) as running:
-        if together := await trial.all_arrive(running):
-            await let_an_hour_pass(running)
-        await trial.open(running)
-    trial.require_running_loop()
-    if trial.error is None:
-        attempt.require_request(trial.seen)
-    elif trial.cut:
-        _blame_for_the_cut(trial)
-    elif isinstance(trial.error, TimeoutError):
-        raise Wrong(
-            "It waits for the answers, however long the server takes.",
-            happened=f"`{trial.error!r}`: a deadline of its own was over before the answers came.",
-        )
-    else:
-        raise all_in(trial.error)[0]
-    expect(
-        together,
-        "All the requests at the same time.",
-        happened="They were never all under way: one waited for the answer to another.",
-    )
-    _expect_the_responses(trial.outcome, urls)
-    await trial.require_nothing_left("All was answered")
-    trial.require_nothing_cut("The server had not answered yet")
-
-
-def _blame_for_the_cut(trial):
-    """Raise `Wrong` for a client that was closed under a request, and what came out of it."""
-    again = isinstance(trial.error, RuntimeError)
-    raise Wrong(
-        "The client stays open until every answer has arrived.",
-        happened="Its requests were cut by closing the client, and a second try asked the client "
-        "after that: it refuses."
-        if again
-        else f"`{trial.error!r}`: the client was closed while the server still held the requests. "
-        "No pause is long enough for every server.",
-        seen=trial.seen,
-    )
-
-
-def _expect_the_responses(responses, urls):
-    expect(
-        isinstance(responses, list | tuple),
-        f"A list of {len(urls)} responses.",
-        happened=f"It returned an object of type `{type(responses).__name__}`.",
-    )
-    expect(
-        len(responses) == len(urls),
-        f"A list of {len(urls)} responses.",
-        happened="It returned before the server had answered, without the answers that were still "
-        "to come.",
-    )
-    strange = [each for each in responses if not isinstance(each, httpx.Response)]
-    expect(
-        not strange,
-        "A list of responses.",
-        happened=f"In the list is an object of type `{type(next(iter(strange), None)).__name__}`.",
-    )
-    expect(
-        [str(response.url) for response in responses] == urls,
-        "The responses in the order of the urls.",
-        happened="They are in another order, such as that in which they arrived.",
-    )
-    expect(
-        all(response.is_closed for response in responses),
-        "Responses whose body is read.",
-        happened="The body of a response is not read, and its client is closed: what had not been "
-        "taken from the socket is lost.",
-    )
-
-
-async def check_failing(attempt, server, failing):
-    """A url that fails between two that the server holds and two that it has answered."""
-    trial = Trial(attempt, server, f"beside-{'reset' if failing.endswith(RESET) else 'invalid'}")
-    first, last = trial.held(1, 2)
-    # Two: what fails may go out on the connection of one of them.
-    answered = [server.url + "/echo", server.url + "/bytes?size=3"]
-    held = (1, 2) if failing.endswith(RESET) else ()
-    with trial.start([first, failing, *answered, last], held, [failing]) as running:
-        if held:
-            await trial.fails(running)
-        trial.release()
-        for number in (1, 2):
-            server.gates.open(f"{trial.name}-{number}")
-        await trial.ends(running)
-    raised = all_in(trial.error)
-    when = f"`{failing.removeprefix(server.url)}` failed"
-    if not raised:
-        results = trial.outcome if isinstance(trial.outcome, list | tuple) else ()
-        handed_out = any(isinstance(result, BaseException) for result in results)
-        raise Wrong(
-            "The error of a url that fails is raised.",
-            happened=f"{when}, and its exception was handed out as if it were a response."
-            if handed_out
-            else f"{when}, nothing was raised, and {len(results)} of 5 responses came back: the "
-            "error was swallowed.",
-        )
-    expect(
-        any(isinstance(error, httpx.ReadError | httpx.InvalidURL) for error in raised),
-        "The error of a url that fails is raised.",
-        happened=f"{when}, and `{trial.error!r}` was raised, which is not that url's.",
-    )
-    trial.require_nothing_cut(f"{when}, and was raised at once")
-    await trial.require_nothing_left(f"{when}")
 
 
 EXERCISE = Exercise(
@@ -334,6 +237,7 @@ EXERCISE = Exercise(
         WrongAnswer(hands_errors_out, "handed out as if it were a response"),
         WrongAnswer(swallows_the_errors, "4 of 5 responses came back"),
         WrongAnswer(waits_and_cancels_nothing, "It was cancelled: the client was closed"),
+        WrongAnswer(cannot_wait_for_none, "Set of Tasks/Futures is empty"),
         WrongAnswer(returns_unread_streams, "is not read"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "still ran: `AsyncClient.aclose`"),
         WrongAnswer(closes_only_if_all_goes_well, "`/faults/reset` failed, it was over, and"),

@@ -57,25 +57,39 @@ def solution(upstream):
     return app
 
 
-def _app_depending_on(get_client, lifespan=None):
+# The parts of the answers below
+
+
+def _app(echo, lifespan=None):
     app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
-    async def echo(client: Annotated[httpx.AsyncClient, Depends(get_client)]):
-        response = await client.get("/echo")
-        return response.json()
-
+    app.get("/echo")(echo)
     return app
+
+
+def _app_depending_on(get_client, lifespan=None):
+    async def echo(client: Annotated[httpx.AsyncClient, Depends(get_client)]):
+        return (await client.get("/echo")).json()
+
+    return _app(echo, lifespan)
 
 
 def _app_with(lifespan):
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
     async def echo(request: Request):
         return (await request.state.client.get("/echo")).json()
 
-    return app
+    return _app(echo, lifespan)
+
+
+def _closing(client):
+    @asynccontextmanager
+    async def lifespan(app):
+        yield {"client": client}
+        await client.aclose()
+
+    return lifespan
+
+
+# Wrong
 
 
 def shares_the_context_only(upstream):
@@ -97,21 +111,7 @@ def caches_the_dependency(upstream):
 
 
 def closes_a_global(upstream):
-    client = httpx.AsyncClient(base_url=upstream)
-
-    @asynccontextmanager
-    async def lifespan(app):
-        yield
-        await client.aclose()
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
-    async def echo():
-        response = await client.get("/echo")
-        return response.json()
-
-    return app
+    return _app_with(_closing(httpx.AsyncClient(base_url=upstream)))
 
 
 def never_closes(upstream):
@@ -152,18 +152,18 @@ def closes_in_a_task(upstream):
     return _app_with(lifespan)
 
 
+@asynccontextmanager
+async def _synchronous(app):
+    with httpx.Client(base_url=app.state.upstream) as client:
+        yield {"client": client}
+
+
 def asks_synchronously(upstream):
-    @asynccontextmanager
-    async def lifespan(app):
-        with httpx.Client(base_url=upstream) as client:
-            yield {"client": client}
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
     async def echo(request: Request):
         return request.state.client.get("/echo").json()
 
+    app = _app(echo, _synchronous)
+    app.state.upstream = upstream
     return app
 
 
@@ -183,43 +183,30 @@ def asks_once_and_remembers(upstream):
         async with httpx.AsyncClient(base_url=upstream) as client:
             yield {"answer": (await client.get("/echo")).json()}
 
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
     async def echo(request: Request):
         return request.state.answer
 
-    return app
+    return _app(echo, lifespan)
 
 
 def asks_nobody(upstream):
-    app = FastAPI()
-
-    @app.get("/echo")
     async def echo():
         return {"method": "GET"}
 
-    return app
+    return _app(echo)
 
 
 def hides_what_failed(upstream):
-    client = httpx.AsyncClient(base_url=upstream)
-
-    @asynccontextmanager
-    async def lifespan(app):
-        yield
-        await client.aclose()
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
-    async def echo():
+    async def echo(request: Request):
         try:
-            return (await client.get("/echo")).json()
+            return (await request.state.client.get("/echo")).json()
         except RuntimeError:
             return None
 
-    return app
+    return _app(echo, _closing(httpx.AsyncClient(base_url=upstream)))
+
+
+# Right, too
 
 
 def client_in_the_apps_state(upstream):
@@ -231,13 +218,10 @@ def client_in_the_apps_state(upstream):
         finally:
             await app.state.client.aclose()
 
-    app = FastAPI(lifespan=lifespan)
+    def get_client(request: Request):
+        return request.app.state.client
 
-    @app.get("/echo")
-    async def echo(request: Request):
-        return (await request.app.state.client.get("/echo")).json()
-
-    return app
+    return _app_depending_on(get_client, lifespan)
 
 
 def a_fresh_global_at_each_start(upstream):
@@ -245,30 +229,18 @@ def a_fresh_global_at_each_start(upstream):
 
     @asynccontextmanager
     async def lifespan(app):
-        async with httpx.AsyncClient() as clients["client"]:
+        async with httpx.AsyncClient(base_url=upstream) as clients["client"]:
             yield
 
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
-    async def echo(client: Annotated[httpx.AsyncClient, Depends(lambda: clients["client"])]):
-        return (await client.get(upstream + "/echo")).json()
-
-    return app
+    return _app_depending_on(lambda: clients["client"], lifespan)
 
 
 def synchronous_in_threads(upstream):
-    @asynccontextmanager
-    async def lifespan(app):
-        with httpx.Client(base_url=upstream) as client:
-            yield {"client": client}
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/echo")
     def echo(request: Request):  # FastAPI calls a route made by plain `def` in a thread
         return request.state.client.get("/echo").json()
 
+    app = _app(echo, _synchronous)
+    app.state.upstream = upstream
     return app
 
 

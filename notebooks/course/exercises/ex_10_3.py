@@ -42,14 +42,20 @@ def solution(request, error):
     return isinstance(error, not_sent) and error.request is request
 
 
+def idempotent(request):
+    return request.method in IDEMPOTENT
+
+
+def not_sent(error):
+    return isinstance(error, NOT_SENT)
+
+
 def everything(request, error):
     return isinstance(error, httpx.HTTPError)
 
 
 def every_timeout(request, error):
-    return isinstance(error, httpx.TimeoutException | httpx.ConnectError) or (
-        request.method in IDEMPOTENT
-    )
+    return isinstance(error, httpx.TimeoutException | httpx.ConnectError) or idempotent(request)
 
 
 def a_write_timeout_is_not_sent(request, error):
@@ -57,51 +63,46 @@ def a_write_timeout_is_not_sent(request, error):
 
 
 def by_the_method_alone(request, error):
-    return request.method in IDEMPOTENT
+    return idempotent(request)
 
 
 def only_what_was_not_sent(request, error):
-    return isinstance(error, NOT_SENT)
+    return not_sent(error)
 
 
 def network_errors_and_timeouts(request, error):
-    if isinstance(error, NOT_SENT):
-        return error.request is request
     listed = isinstance(error, httpx.NetworkError | httpx.TimeoutException)
-    return listed and request.method in IDEMPOTENT
+    return solution(request, error) and listed
 
 
 def only_get(request, error):
-    return isinstance(error, NOT_SENT) or request.method == "GET"
+    return not_sent(error) or request.method == "GET"
 
 
 def forgets_those_that_only_ask(request, error):
-    if request.method in {"GET", "PUT", "DELETE"}:
-        return True
-    return isinstance(error, NOT_SENT) and error.request is request
+    return solution(request, error) and (
+        not_sent(error) or request.method not in ("HEAD", "OPTIONS")
+    )
 
 
 def all_but_post(request, error):
-    return isinstance(error, NOT_SENT) or request.method != "POST"
+    return not_sent(error) or request.method != "POST"
 
 
 def forgets_the_queue(request, error):
-    refused_or_late = httpx.ConnectError | httpx.ConnectTimeout
-    return isinstance(error, refused_or_late) or request.method in IDEMPOTENT
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) or idempotent(request)
 
 
 def by_the_method_of_the_error(request, error):
-    return isinstance(error, NOT_SENT) or error.request.method in IDEMPOTENT
+    return not_sent(error) or idempotent(error.request)
 
 
 def does_not_look_for_redirects(request, error):
-    return request.method in IDEMPOTENT or isinstance(error, NOT_SENT)
+    return not_sent(error) or idempotent(request)
 
 
 def only_without_redirects(request, error):
-    return error.request is request and (
-        request.method in IDEMPOTENT or isinstance(error, NOT_SENT)
-    )
+    return error.request is request and solution(request, error)
 
 
 def no_answer(request, error):
@@ -117,9 +118,8 @@ def by_groups(request, error):
 
 
 def with_unsupported_protocol(request, error):
-    harmless = request.method in {*IDEMPOTENT, "TRACE"}
-    not_sent = isinstance(error, (*NOT_SENT, httpx.UnsupportedProtocol))
-    return harmless or (not_sent and request.method == error.request.method)
+    unsent = isinstance(error, (*NOT_SENT, httpx.UnsupportedProtocol))
+    return idempotent(request) or (unsent and request.method == error.request.method)
 
 
 RIGHT = (by_groups, with_unsupported_protocol)
@@ -140,94 +140,42 @@ class Case:
     then: str = ""
 
 
+REFUSED = "The server is not even there, so it cannot have acted on it."
+STALE = (
+    "This is the stale connection of lesson 04, and to GET twice does no harm. It is neither a "
+    "NetworkError nor a timeout."
+)
+RESET = "The ledger shows the request: it arrived before the reset."
+BUSY = "The ledger shows the request: the server may be busy with it."
+UPLOAD = "A part of it was sent, and a server may act on that part."
+CLOSED = "The ledger shows the request, and no answer to it: that says nothing of what was done."
+PUT = "PUT is idempotent: twice has the effect of once."
+DELETE = "DELETE is idempotent: what is gone stays gone."
+PATCH = "PATCH is not idempotent: it may add something twice."
+ANSWERED = "The POST was answered with 303, so it was carried out; the GET after it failed."
+NOT_THE_POST = "What was not sent is the GET. The POST before it was answered: 303."
+BOTH_GET = "Both requests of this call were GET: it was redirected, and twice does no harm."
+
 # In this order: the first that an answer gets wrong tells most about it.
-CASES = (
-    Case(
-        "POST",
-        "refused",
-        "ConnectError",
-        True,
-        "The server is not even there, so it cannot have acted on it.",
-    ),
+CASES = [
+    Case("POST", "refused", "ConnectError", True, REFUSED),
     Case("POST", "tls", "ConnectTimeout", True, "There was no connection to send it on."),
-    Case(
-        "POST", "pool", "PoolTimeout", True, "It never got a connection, so no server has seen it."
-    ),
+    Case("POST", "pool", "PoolTimeout", True, "It never got a connection: no server has seen it."),
     Case("GET", "silence", "ReadTimeout", True, "To GET something twice does no harm."),
-    Case(
-        "GET",
-        "close",
-        "RemoteProtocolError",
-        True,
-        "This is the stale connection of lesson 04, and to GET twice does no harm. It is neither "
-        "a NetworkError nor a timeout.",
-    ),
-    Case(
-        "POST",
-        "reset",
-        "ReadError",
-        False,
-        "The ledger shows the request: it arrived before the reset.",
-    ),
-    Case(
-        "POST",
-        "silence",
-        "ReadTimeout",
-        False,
-        "The ledger shows the request: the server may be busy with it.",
-    ),
-    Case(
-        "POST",
-        "upload",
-        "WriteTimeout",
-        False,
-        "A part of it was sent, and a server may act on that part.",
-    ),
-    Case(
-        "POST",
-        "close",
-        "RemoteProtocolError",
-        False,
-        "The ledger shows the request, and no answer to it: that says nothing of what was done.",
-    ),
-    Case("PUT", "silence", "ReadTimeout", True, "PUT is idempotent: twice has the effect of once."),
-    Case(
-        "DELETE", "silence", "ReadTimeout", True, "DELETE is idempotent: what is gone stays gone."
-    ),
+    Case("GET", "close", "RemoteProtocolError", True, STALE),
+    Case("POST", "reset", "ReadError", False, RESET),
+    Case("POST", "silence", "ReadTimeout", False, BUSY),
+    Case("POST", "upload", "WriteTimeout", False, UPLOAD),
+    Case("POST", "close", "RemoteProtocolError", False, CLOSED),
+    Case("PUT", "silence", "ReadTimeout", True, PUT),
+    Case("DELETE", "silence", "ReadTimeout", True, DELETE),
     Case("HEAD", "silence", "ReadTimeout", True, "HEAD is idempotent: it only asks."),
     Case("OPTIONS", "silence", "ReadTimeout", True, "OPTIONS is idempotent: it only asks."),
-    Case(
-        "PATCH",
-        "silence",
-        "ReadTimeout",
-        False,
-        "PATCH is not idempotent: it may add something twice.",
-    ),
-    Case(
-        "POST",
-        "shop",
-        "ReadTimeout",
-        False,
-        "The POST was answered with 303, so it was carried out; the GET after it failed.",
-        then="silence",
-    ),
-    Case(
-        "POST",
-        "shop",
-        "ConnectError",
-        False,
-        "What was not sent is the GET. The POST before it was answered: 303.",
-        then="refused",
-    ),
-    Case(
-        "GET",
-        "shop",
-        "ConnectError",
-        True,
-        "Both requests of this call were GET: it was redirected, and twice does no harm.",
-        then="refused",
-    ),
-)
+    Case("PATCH", "silence", "ReadTimeout", False, PATCH),
+    Case("POST", "shop", "ReadTimeout", False, ANSWERED, then="silence"),
+    Case("POST", "shop", "ConnectError", False, NOT_THE_POST, then="refused"),
+    Case("GET", "shop", "ConnectError", True, BOTH_GET, then="refused"),
+]
 
 
 async def check(attempt, server):

@@ -165,7 +165,12 @@ def replay(lab: Lab, process: psutil.Process, folder: Path, names: list[str]) ->
             wrong = [f"{type(error).__name__}: {error}"]
         held = megabytes(process)  # with the kernel of the lesson before, not shut down yet
         most = max(most, held)
-        print(f"{name:50} {time.monotonic() - begun:4.0f} s {held:4} MB", *wrong, sep="\n  ")
+        print(
+            f"{name:50} {time.monotonic() - begun:4.0f} s {held:4} MB",
+            *wrong,
+            sep="\n  ",
+            flush=True,
+        )
         failed += bool(wrong)
         if finished:
             lab.shut_down(finished)

@@ -18,15 +18,23 @@ NOT_MINE = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One failure, its face, and the rows that it may be."""
+    """One failure, its face, and the rows that it may be.
+
+    others: how many other faces it may have, since its text is not there.
+    """
 
     said: Said
     face: Face
     rows: tuple[Row, ...]
+    others: int = 0
 
     def table(self) -> Table:
         """Return the rows as a table, the question above them."""
         count = "one cause" if len(self.rows) == 1 else f"{len(self.rows)} causes share this face"
+        if self.said.text is None and self.others:
+            count = (
+                f"its text is not there; this is one of {1 + self.others} faces that it may have"
+            )
         return Table(
             ("if", "then the cause is", "and the cure", "lesson"),
             [[row.answer or "-", row.cause, row.cure, links(row)] for row in self.rows],
@@ -69,7 +77,8 @@ def diagnose(error: BaseException | str, faces: Sequence[Face] = FACES) -> Diagn
     """Return what the guide says of an error: the rows that it may be, or "not one of mine".
 
     error: an exception, as an `except` has it, or a text from a log: a traceback, its last line, a
-        line with the error's repr in it. Of a text with several errors it is the last one.
+        line with the error's repr in it. Of several lines it is the last one that names an error of
+        the guide's, of a traceback the exception at its end. A group's members are all answered.
 
     Of several rows with one face those are left that agree with the exceptions that it comes from
     (`__cause__`, `__context__`), where they are known.
@@ -77,38 +86,54 @@ def diagnose(error: BaseException | str, faces: Sequence[Face] = FACES) -> Diagn
     Raises `TypeError` for anything else.
     """
     if isinstance(error, BaseException):
-        failures, about = said_by(error), repr(error)
+        readings, about = [said_by(error)], repr(error)
     elif isinstance(error, str):
-        failures, about = said_in(error), error.strip()
+        readings, about = said_in(error), error.strip()
     else:
         raise TypeError(f"diagnose takes an exception or a text from a log, not {error!r}")
-    found = (finding for failure in failures if (finding := _finding(failure, faces)))
-    return Diagnosis(about, tuple(dict.fromkeys(found)))
+    for failures in readings:
+        found = (finding for failure in failures for finding in _findings(failure, faces))
+        if unique := tuple(dict.fromkeys(found)):
+            return Diagnosis(about, unique)
+    return Diagnosis(about, ())
 
 
-def _finding(failure: Sequence[Said], faces: Sequence[Face]) -> Finding | None:
+def _findings(failure: Sequence[Said], faces: Sequence[Face]) -> list[Finding]:
+    """Return the faces of the first of a failure's exceptions that has one.
+
+    It is one face; several where a line names the type of an error of httpx, and no text.
+    """
     for said in failure:
-        for face in faces:
-            if rows := tuple(_rows(said, face)):
-                return Finding(said, face, rows)
-    return None
+        fitting = [(face, rows) for face in faces if (rows := tuple(_rows(said, face)))]
+        if fitting:
+            kept = fitting if said.text is None else fitting[:1]
+            return [Finding(said, face, rows, len(kept) - 1) for face, rows in kept]
+    return []
 
 
 def _rows(said: Said, face: Face) -> Iterator[Row]:
     """Yield the rows of a face that a failure may be; none where it has another face."""
     if not any(_is(said.kind, kind) for kind in face.kinds):
         return
-    if not re.fullmatch(face.says, said.text) or _is_anothers(said, face):
+    if not _says(said, face) or _is_anothers(said, face):
         return
-    words = f"{said.text}\n{said.around}"
-    if told := [row for row in face.rows if row.around and re.search(row.around, words)]:
-        yield from told
-    elif said.chain is None:
+    for words in filter(None, (said.text, said.around)):
+        if told := [row for row in face.rows if row.around and re.search(row.around, words)]:
+            yield from told
+            return
+    if said.chain is None:
         yield from face.rows
     elif fitting := [row for row in face.rows if said.chain & set(row.chain)]:
         yield from fitting
     else:
         yield from (row for row in face.rows if not row.chain)
+
+
+def _says(said: Said, face: Face) -> bool:
+    """Whether the text is this face's; of httpx's own types also one that is not there may be."""
+    if said.text is None and any(kind.startswith("httpx.") for kind in face.kinds):
+        return True
+    return re.fullmatch(face.says, said.text or "") is not None
 
 
 def _is_anothers(said: Said, face: Face) -> bool:

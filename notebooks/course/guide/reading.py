@@ -9,19 +9,27 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from course.guide.plain import TRACEBACK, plain
+
 LIBRARIES = ("httpx", "httpcore")
 HANDLED = "\nDuring handling of the above exception, another exception occurred:\n"
 CAUSED = "\nThe above exception was the direct cause of the following exception:\n"
-TRACEBACK = "Traceback (most recent call last):"
 IN_LIBRARY = re.compile(rf"[/\\](?:{'|'.join(LIBRARIES)})[/\\]")
 # An exception's type as a log names it, and what comes next: `(` of its repr, `: ` and its text as
-# in a traceback, or nothing where the text is empty.
+# in a traceback, or nothing. After `except` and `raise` it is code. A line may have several, since
+# "ERROR: ReadTimeout('')" begins as an exception does.
 MENTION = re.compile(
-    r"(?<![\w.])(?:(?P<module>[A-Za-z_][\w.]*)\.)?(?P<name>[A-Z]\w*)"
+    r"(?<![\w.])(?<!except )(?<!raise )"
+    r"(?:(?P<module>[A-Za-z_][\w.]*)\.)?(?P<name>[A-Z]\w*)"
     r"(?:\((?P<quoted>'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|)\)"
-    r"|: (?P<line>\S.*)|(?=:?\s*$| from ))",
+    r"|: (?=(?P<line>\S.*))|(?P<empty>:)\s*$|(?=\s*$| from ))",
     re.MULTILINE,
 )
+# The lines of a group's traceback: the margin, the rule above each member, the rule below the last.
+MARGIN = re.compile(r"^ *[|+] ?", re.MULTILINE)
+MEMBER = re.compile(r"^ *\+(?:-\+)?-{10,} (?:\d+|\.\.\.) -{10,}$", re.MULTILINE)
+LAST_RULE = re.compile(r"^ *\+-{20,}$", re.MULTILINE)
+OF_PYTEST = re.compile(r"^E {2,}(.*)$", re.MULTILINE)
 ROOT = re.compile(r" from (?:[\w.]+\.)?(?P<name>\w*(?:Error|error))(?:[ (](?P<number>\d+)\b)?")
 
 
@@ -30,7 +38,7 @@ class Said:
     """One failure, as far as it is known.
 
     kind: the name of its type, "httpx.ReadError"; without a module where that is not said. text:
-    the exception's own.
+        the exception's own; None where a line names the type alone.
     chain: the exceptions that it comes from: names of types, an `OSError` also with its number,
         "OSError 24". None where nothing is known of them.
     through: whether it passed through httpx or httpcore. None where that is not known.
@@ -38,7 +46,7 @@ class Said:
     """
 
     kind: str
-    text: str
+    text: str | None
     chain: frozenset[str] | None = None
     through: bool | None = None
     around: str = ""
@@ -47,6 +55,8 @@ class Said:
     def shown(self) -> str:
         """The failure as its repr would say it."""
         name = self.kind.rpartition(".")[2]
+        if self.text is None:
+            return name
         # Python's own says `TimeoutError()`; httpx's errors have a text, if an empty one.
         return f"{name}()" if name == "TimeoutError" and not self.text else f"{name}({self.text!r})"
 
@@ -58,11 +68,15 @@ def root_labels(error: BaseException) -> frozenset[str]:
 
 def comes_from(error: BaseException) -> Iterator[BaseException]:
     """Yield what an exception comes from, hidden links and the members of groups included."""
-    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    for before in (error.__cause__ or error.__context__, *members):
-        if before is not None:
-            yield before
-            yield from comes_from(before)
+    seen, waiting = {id(error)}, [error]
+    while waiting:
+        last = waiting.pop()
+        members = last.exceptions if isinstance(last, BaseExceptionGroup) else ()
+        for before in (last.__cause__ or last.__context__, *members):
+            if before is not None and id(before) not in seen:  # `raise error from error` is a ring
+                seen.add(id(before))
+                waiting.append(before)
+                yield before
 
 
 def _labels(error: BaseException) -> Iterator[str]:
@@ -77,10 +91,14 @@ def said_by(error: BaseException) -> list[list[Said]]:
     A group holds several. What an exception was raised from counts where the code says so (`raise
     ... from`): what was only being handled at the time may have nothing to do with it.
     """
-    if isinstance(error, BaseExceptionGroup):
-        return [found for member in error.exceptions for found in said_by(member)]
-    found, said = [], error
-    while said is not None:
+    found: list[Said] = []
+    seen: set[int] = set()
+    said = error
+    while said is not None and id(said) not in seen:
+        if isinstance(said, BaseExceptionGroup):
+            members = [failure for member in said.exceptions for failure in said_by(member)]
+            return [[*found, *failure] for failure in members]
+        seen.add(id(said))
         found.append(_said(said))
         said = said.__cause__
     return [found]
@@ -97,42 +115,73 @@ def _said(error: BaseException) -> Said:
     return Said(f"{module}.{name}", str(error), root_labels(error) or None, through)
 
 
-def said_in(log: str) -> list[list[Said]]:
-    """Return the failures in a text from a log, in the form of `said_by`, the likeliest first.
+def said_in(log: str) -> Iterator[list[list[Said]]]:
+    """Yield what a text from a log may say, the likeliest first, each in the form of `said_by`.
 
-    Of a traceback that is the exception at its end, and what that was raised from; of other text
-    whatever it mentions, the last mention first.
+    Of a traceback that is the exception at its end, and what that was raised from; of a group's
+    each member; of other text whatever its lines mention, the last line first.
     """
-    pieces = log.rpartition(HANDLED)[2].split(CAUSED)
+    log = plain(log)
+    last = log.rpartition(HANDLED)[2]
+    if TRACEBACK not in last and not OF_PYTEST.search(last):
+        for line in reversed(last.split("\n")):
+            yield [[said] for said in _mentions(line, log)]
+        return
+    pieces = last.split(CAUSED)
+    yield [
+        [*member, *(said for piece in reversed(pieces[:-1]) for said in _at_the_end(piece, log))]
+        for member in _members(pieces[-1], log)
+    ]
+
+
+def _members(piece: str, log: str) -> list[list[Said]]:
+    """Return what a group's traceback says of each member; of another traceback its one failure."""
+    if not MEMBER.search(piece):
+        return [_at_the_end(piece, log)]
+    _, *members = MEMBER.split(LAST_RULE.split(piece)[0])
     found = []
-    for piece in reversed(pieces):
-        mentions = _mentions(piece, log)
-        if TRACEBACK not in piece:
-            found += reversed(mentions)
-        elif end := _end_of_traceback(piece):
-            found += [said for said in _mentions(end, log) if end.startswith(said.kind)][:1]
-    return [found]
+    for member in members:
+        pieces = MARGIN.sub("", member).rpartition(HANDLED)[2].split(CAUSED)
+        found.append([said for one in reversed(pieces) for said in _at_the_end(one, log)])
+    return found
 
 
-def _end_of_traceback(text: str) -> str:
-    """Return the lines below the last frame of a text's last traceback: the exception itself."""
-    lines = text.rpartition(TRACEBACK)[2].splitlines()
-    indented = [number for number, line in enumerate(lines) if line[:1].isspace()]
-    return "\n".join(lines[indented[-1] + 1 if indented else 0 :]).strip()
+def _at_the_end(text: str, log: str) -> list[Said]:
+    """Return the exception at the end of a text's last traceback, and what its text mentions."""
+    if (lines := OF_PYTEST.findall(text)) and TRACEBACK not in text:
+        return [said for line in reversed(lines) for said in _mentions(line, log, whole=True)]
+    lines = text.rpartition(TRACEBACK)[2].strip("\n").split("\n")
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    below = lines[frames[-1] :] if frames else lines
+    end = next((line for line in below if line.strip() and not line[0].isspace()), "")
+    said = _mentions(end, log, whole=True)
+    return said if said and end.startswith(said[0].kind) else []
 
 
-def _mentions(text: str, log: str) -> list[Said]:
+def _mentions(line: str, log: str, *, whole: bool = False) -> list[Said]:
+    """Return the exceptions that a line names, from left to right.
+
+    whole: whether the line is Python's own, where a type without a text has an empty one.
+    """
     # A line by itself shows no path: of where it passed through nothing is known.
     through = bool(IN_LIBRARY.search(log)) if TRACEBACK in log else None
     found = []
-    for match in MENTION.finditer(text):
+    for match in MENTION.finditer(line):
         kind = ".".join(filter(None, (match["module"], match["name"])))
-        root = ROOT.search(match[0]) or ROOT.match(text, match.end())
-        words = ROOT.split(match["line"] or "")[0].rstrip()
-        if match["quoted"]:
-            words = ast.literal_eval(match["quoted"])
-        found.append(Said(kind, words, _named(root), through, log))
+        root = ROOT.search(match["line"] or "") or ROOT.match(line, match.end())
+        found.append(Said(kind, _text(match, whole), _named(root), through, log))
     return found
+
+
+def _text(match: re.Match, whole: bool) -> str | None:
+    if match["line"]:
+        return ROOT.split(match["line"])[0].rstrip()
+    if not match["quoted"]:
+        return "" if whole or match["empty"] or match["quoted"] is not None else None
+    try:
+        return ast.literal_eval(match["quoted"])
+    except (SyntaxError, ValueError):  # a text that only looks like a repr
+        return match["quoted"][1:-1]
 
 
 def _named(root: re.Match | None) -> frozenset[str] | None:

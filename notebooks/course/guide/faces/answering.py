@@ -1,4 +1,4 @@
-"""A connection, and no whole answer on it."""
+"""A connection, and no whole answer on it; and an answer that says no."""
 
 from course.guide.rows import Face, Read, Row
 
@@ -6,6 +6,8 @@ STALE = "04-stale-connections.ipynb"
 STREAMS = "deeper/09-streams-that-break.ipynb"
 HTTP2 = "deeper/04-http2.ipynb"
 PROXIES = "deeper/07-proxies.ipynb"
+REPEATED = "deeper/10-what-may-be-repeated.ipynb"
+ANSWERS = "deeper/07-an-error-is-no-price.ipynb"
 WIRE = "deeper/04-what-the-wire-can-do.ipynb"
 RESET = r"\[(?:Errno (?:54|104)|WinError 10054)\] .*"
 THEIR_LOG = "does the other side's log, if it notes requests when they arrive, have this one?"
@@ -124,13 +126,24 @@ FACES = (
             ),
             Row(
                 "shared limit",
-                "yes, and other calls on the same HTTP/2 connection fail with it",
+                "yes, and the other calls on the same HTTP/2 connection fail so, too",
                 "The shortest `read` limit among them ran out: one call reads for all.",
                 "Long limits, and `asyncio.timeout` around each call.",
                 True,
                 (HTTP2,),
                 read=Read(
                     HTTP2, "ReadTimeout('')", ("5  100.0%  56.6% to 100.0%  ReadTimeout('')",)
+                ),
+            ),
+            Row(
+                "behind goaway, too",
+                "yes, and one call on the same HTTP/2 connection has a `LocalProtocolError`",
+                "The answers came right behind a GOAWAY, and were thrown away.",
+                IF_IDEMPOTENT,
+                True,
+                (HTTP2,),
+                read=Read(
+                    HTTP2, "ReadTimeout('')", ("19  95.0%  76.4% to 99.1%  ReadTimeout('')",)
                 ),
             ),
             Row(
@@ -155,6 +168,24 @@ FACES = (
                 IF_IDEMPOTENT + " Smaller uploads, a longer `write`.",
                 None,
                 ("10-timeouts.ipynb",),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.HTTPStatusError",),
+        r"(?:Client error '429|Server error '503) (?s:.*)",
+        "who says so, the server or a gateway before it? Is there a `Retry-After`?",
+        (
+            Row(
+                "told to wait",
+                "",
+                "429: too many requests. 503: not now; a gateway's may hide that the server behind "
+                "it has carried the request out.",
+                "Wait as `Retry-After` says, within a budget. Again if it is idempotent, or has an "
+                "`Idempotency-Key`.",
+                True,
+                (REPEATED, ANSWERS),
+                read=Read(ANSWERS, "HTTPStatusError: Server error '503 Service Unavailable'"),
             ),
         ),
     ),

@@ -21,12 +21,12 @@ FACES = (
             ),
             Row(
                 "closed late",
-                "`Task exception was never retrieved` stands above it, and `aclose`",
+                "a close: `Task exception was never retrieved` has `coro=<AsyncClient.aclose()`",
                 "A wrapper's `__del__` schedules the close when the connection's loop is gone.",
                 "Close the client in the loop that used it: leave its block, or await `aclose()`.",
                 None,
                 ("06-the-wrong-loop.ipynb",),
-                around=r"Task exception was never retrieved",
+                around=r"coro=<\S*aclose\(\)",
                 read=Read(
                     "06-the-wrong-loop.ipynb",
                     "Task exception was never retrieved: RuntimeError('Event loop is closed')",

@@ -138,15 +138,16 @@ class FieldGuide:
         head = (
             f'<tr><th colspan="{len(COLUMNS)}">{said}<br><span>{marked(face.ask)}</span></th></tr>'
         )
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{cell}</td>" for cell in self._cells(row)) + "</tr>"
-            for row in face.rows
-        )
+        rows = "".join(f"<tr>{self._cells(row)}</tr>" for row in face.rows)
         return f"<tbody>{head}{rows}</tbody>"
 
-    def _cells(self, row: Row) -> list[str]:
+    def _cells(self, row: Row) -> str:
         to = ", ".join(f'<a href="{html.escape(link.href)}">{link.text}</a>' for link in links(row))
-        return [marked(row.answer), marked(row.cause), marked(row.cure), _received(row), to]
+        # Without an answer the cause has its place, too.
+        first = [f"<td>{marked(row.answer)}</td>"] if row.answer else []
+        cause = f'<td colspan="{1 if row.answer else 2}">{marked(row.cause)}</td>'
+        rest = (marked(row.cure), _received(row), to)
+        return "".join([*first, cause, *(f"<td>{cell}</td>" for cell in rest)])
 
 
 COLUMNS = ("if", "the cause", "the cure", "received", "lesson")

@@ -5,13 +5,14 @@ from course.guide.rows import Face, Read, Row
 STALE = "04-stale-connections.ipynb"
 STREAMS = "deeper/09-streams-that-break.ipynb"
 HTTP2 = "deeper/04-http2.ipynb"
+ONE_HTTP2 = "deeper/05-one-http2-connection.ipynb"
 PROXIES = "deeper/07-proxies.ipynb"
 REPEATED = "deeper/10-what-may-be-repeated.ipynb"
 ANSWERS = "deeper/07-an-error-is-no-price.ipynb"
 WIRE = "deeper/04-what-the-wire-can-do.ipynb"
 RESET = r"\[(?:Errno (?:54|104)|WinError 10054)\] .*"
 THEIR_LOG = "does the other side's log, if it notes requests when they arrive, have this one?"
-IF_IDEMPOTENT = "Send it again only if it is idempotent."
+IF_IDEMPOTENT = "Again only if it is idempotent."
 
 FACES = (
     Face(
@@ -126,18 +127,18 @@ FACES = (
             ),
             Row(
                 "shared limit",
-                "yes, and the other calls on the same HTTP/2 connection fail so, too",
-                "The shortest `read` limit among them ran out: one call reads for all.",
-                "Long limits, and `asyncio.timeout` around each call.",
+                "yes; others on the same HTTP/2 connection fail so, too",
+                "One call reads for all. The limit of the one that read ran out.",
+                "HTTP/1.1, or long limits and a deadline around each call.",
                 True,
-                (HTTP2,),
+                (ONE_HTTP2,),
                 read=Read(
-                    HTTP2, "ReadTimeout('')", ("5  100.0%  56.6% to 100.0%  ReadTimeout('')",)
+                    ONE_HTTP2, "ReadTimeout('')", ("5  100.0%  56.6% to 100.0%  ReadTimeout('')",)
                 ),
             ),
             Row(
                 "behind goaway, too",
-                "yes, and one call on the same HTTP/2 connection has a `LocalProtocolError`",
+                "yes; HTTP/2, and another call has a `LocalProtocolError`",
                 "The answers came right behind a GOAWAY, and were thrown away.",
                 IF_IDEMPOTENT,
                 True,

@@ -57,7 +57,7 @@ FACES = (
                 "opened twice",
                 "",
                 "`async with client:` a second time: a client has one life.",
-                "One owner enters it; all others are handed it. A new run makes a new client.",
+                "One owner enters it, and hands it on. A new run: a new client.",
                 None,
                 ("deeper/08-what-if-opening-fails.ipynb",),
             ),

@@ -31,7 +31,7 @@ FACES = (
         (
             Row(
                 "refused",
-                "`ConnectionRefusedError`, and the address is the server's",
+                "`ConnectionRefusedError`; the address is the server's",
                 "Nobody listens there, or a firewall refuses.",
                 "Was not sent: try later. Check host and port.",
                 False,
@@ -40,8 +40,8 @@ FACES = (
             ),
             Row(
                 "dead proxy",
-                "`ConnectionRefusedError`, and the address is a proxy's",
-                "A proxy of the environment (`HTTP_PROXY` ...) catches the call, 127.0.0.1 too.",
+                "`ConnectionRefusedError`; the address is a proxy's",
+                "A proxy of the environment (`HTTP_PROXY`) catches it, 127.0.0.1 too.",
                 "`NO_PROXY`, or `trust_env=False`.",
                 False,
                 (PROXIES,),
@@ -77,7 +77,7 @@ FACES = (
     Face(
         ("httpx.ConnectError",),
         NOT_TRUSTED,
-        "what does the text say of the certificate? (The root is `SSLCertVerificationError`.)",
+        "what does the text say of the certificate?",
         (
             Row(
                 "unknown authority",

@@ -3,7 +3,8 @@
 from course.guide.rows import Face, Read, Row
 
 HTTP2 = "deeper/04-http2.ipynb"
-IF_IDEMPOTENT = "Send it again only if it is idempotent."
+ONE = "deeper/05-one-http2-connection.ipynb"
+IF_IDEMPOTENT = "Again only if it is idempotent."
 
 GOAWAY = Face(
     ("httpx.RemoteProtocolError",),
@@ -13,7 +14,7 @@ GOAWAY = Face(
         Row(
             "goaway none",
             "0",
-            "HTTP/2: the server ends the connection (GOAWAY) and says that it processed nothing.",
+            "HTTP/2: the server ends the connection (GOAWAY), nothing processed.",
             "It was not processed: send it again.",
             True,
             (HTTP2,),
@@ -28,7 +29,7 @@ GOAWAY = Face(
         Row(
             "goaway",
             "another number",
-            "HTTP/2: the server ends the connection (GOAWAY); what is under way on it fails.",
+            "HTTP/2: the server ends the connection (GOAWAY).",
             "Not above, or not known: only if it is idempotent. Above: it was not processed, "
             "send it again.",
             True,
@@ -113,4 +114,37 @@ DISCONNECTED = Face(
         ),
     ),
 )
-FACES = (GOAWAY, REFUSED, BEHIND_GOAWAY, DISCONNECTED)
+NO_PLACE = Face(
+    ("httpx.LocalProtocolError",),
+    r"Max outbound streams is \d+, \d+ open",
+    "does each call get it, or did others on the connection fail just before?",
+    (
+        Row(
+            "places given up",
+            "each call, until there is a pause",
+            "HTTP/2: calls that a deadline gave up keep their places.",
+            "Was not sent. A new client now. HTTP/1.1, where calls are given up.",
+            False,
+            (ONE,),
+            read=Read(
+                ONE,
+                "LocalProtocolError: Max outbound streams is 5, 5 open",
+                ("10  100.0%  72.2% to 100.0%  LocalProtocolError: Max outbound streams",),
+            ),
+        ),
+        Row(
+            "place on a dead connection",
+            "others failed just before",
+            "HTTP/2: it waited for a place on a connection that broke.",
+            "Was not sent: send it again.",
+            False,
+            (ONE,),
+            read=Read(
+                ONE,
+                "LocalProtocolError: Max outbound streams is 5, 5 open",
+                ("15  75.0%  53.1% to 88.8%  LocalProtocolError: Max outbound streams",),
+            ),
+        ),
+    ),
+)
+FACES = (GOAWAY, REFUSED, BEHIND_GOAWAY, NO_PLACE, DISCONNECTED)

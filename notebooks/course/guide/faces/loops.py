@@ -60,7 +60,7 @@ FACES = (
             Row(
                 "two loops hang",
                 "yes",
-                "The pool freed a place in one loop; the other, which waits for it, is not woken.",
+                "A place was freed in one loop; the other, which waits, is not woken.",
                 "As above.",
                 False,
                 ("deeper/06-two-loops-at-once.ipynb",),

@@ -15,7 +15,7 @@ FACES = (
             Row(
                 "leak",
                 "as many requests active as connections, and none of your calls is under way",
-                "Responses of `send(stream=True)` are neither read to their end nor closed.",
+                "Responses of `send(stream=True)` are left, neither read nor closed.",
                 "`async with client.stream(...)`.",
                 False,
                 (POOL,),
@@ -48,7 +48,7 @@ FACES = (
             Row(
                 "load",
                 "a queue, and an upstream is slow",
-                "More calls than connections. The pool is one for all hosts: others starve too.",
+                "More calls than connections. One pool for all hosts: others starve too.",
                 "A client per upstream, a semaphore in front of the slow one.",
                 False,
                 (POOL, "deeper/05-what-pool-bounds.ipynb"),
@@ -56,8 +56,7 @@ FACES = (
             Row(
                 "fan-out",
                 "a long queue, and the server has nothing to do",
-                "Hundreds of calls in one `gather`: httpcore compares each with each, the loop "
-                "stands.",
+                "Hundreds of calls in one `gather`: the pool's work stops the loop.",
                 "A semaphore in front, no larger than the pool.",
                 False,
                 (POOL,),

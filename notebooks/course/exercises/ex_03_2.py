@@ -31,6 +31,17 @@ async def solution(urls):
     return responses, errors
 
 
+def sorted_out(tasks):
+    """Return the results and the errors of tasks that are done, by url."""
+    responses, errors = {}, {}
+    for url, task in tasks.items():
+        try:
+            responses[url] = task.result()
+        except httpx.HTTPError as error:
+            errors[url] = error
+    return responses, errors
+
+
 async def gathers(urls):
     async with httpx.AsyncClient() as client:
         answers = await asyncio.gather(*(client.get(url) for url in urls))
@@ -45,21 +56,13 @@ async def hands_errors_out_as_responses(urls):
 
 
 async def looks_inside_the_group(urls):
-    tasks, errors = {}, {}
+    tasks = {}
     try:
         async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
             tasks = {url: group.create_task(client.get(url)) for url in urls}
     except* httpx.HTTPError:
         pass
-    responses = {}
-    for url, task in tasks.items():
-        if task.cancelled():
-            continue
-        if task.exception():
-            errors[url] = task.exception()
-        else:
-            responses[url] = task.result()
-    return responses, errors
+    return sorted_out({url: task for url, task in tasks.items() if not task.cancelled()})
 
 
 async def closes_before_it_collects(urls):
@@ -130,47 +133,29 @@ async def drops_what_it_does_not_know(urls):
 
 
 async def waits_with_a_limit(urls):
-    responses, errors = {}, {}
     async with httpx.AsyncClient() as client:
-        tasks = {asyncio.create_task(client.get(url)): url for url in urls}
-        done, _ = await asyncio.wait(tasks, timeout=10)
-        for task in done:
-            if task.exception():
-                errors[tasks[task]] = task.exception()
-            else:
-                responses[tasks[task]] = task.result()
-    return responses, errors
+        tasks = {url: asyncio.create_task(client.get(url)) for url in urls}
+        done, _ = await asyncio.wait(tasks.values(), timeout=10)
+        return sorted_out({url: task for url, task in tasks.items() if task in done})
 
 
 async def waits_and_cancels_nothing(urls):
-    responses, errors = {}, {}
     async with httpx.AsyncClient() as client:
         tasks = {url: asyncio.create_task(client.get(url)) for url in urls}
         await asyncio.wait(tasks.values())
-    for url, task in tasks.items():
-        try:
-            responses[url] = task.result()
-        except httpx.HTTPError as error:
-            errors[url] = error
-    return responses, errors
+    return sorted_out(tasks)
 
 
 async def cannot_wait_for_none(urls):
-    responses, errors = {}, {}
     async with httpx.AsyncClient(timeout=None) as client:
-        tasks = {asyncio.create_task(client.get(url)): url for url in urls}
+        tasks = {url: asyncio.create_task(client.get(url)) for url in urls}
         try:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks.values())
         finally:
-            for task in tasks:
+            for task in tasks.values():
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-    for task, url in tasks.items():
-        try:
-            responses[url] = task.result()
-        except httpx.HTTPError as error:
-            errors[url] = error
-    return responses, errors
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+    return sorted_out(tasks)
 
 
 async def returns_nothing(urls):

@@ -1,6 +1,7 @@
 """More requests than connections: the queue stands in front of the pool, not inside it."""
 
 import asyncio
+import functools
 
 import anyio
 import httpx
@@ -44,11 +45,37 @@ async def solution(client, urls, limit):
     return [call.result() for call in calls]
 
 
-async def waits_longer(client, urls, limit):
-    timeout = httpx.Timeout(60)
+# The parts of the answers below
+
+
+def in_turn(client, limit):
+    places = asyncio.Semaphore(limit)
+
+    async def get(url):
+        async with places:
+            return await client.get(url)
+
+    return get
+
+
+async def in_a_group(get, urls):
     async with asyncio.TaskGroup() as group:
-        calls = [group.create_task(client.get(url, timeout=timeout)) for url in urls]
+        calls = [group.create_task(get(url)) for url in urls]
     return [call.result() for call in calls]
+
+
+def results_of(outcomes):
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return outcomes
+
+
+# Wrong
+
+
+async def waits_longer(client, urls, limit):
+    return await in_a_group(functools.partial(client.get, timeout=60), urls)
 
 
 async def tries_again(client, urls, limit):
@@ -102,28 +129,16 @@ async def two_places_always(client, urls, limit):
     return await solution(client, urls, 2)
 
 
-def in_turn(client, limit):
-    places = asyncio.Semaphore(limit)
-
-    async def get(url):
-        async with places:
-            return await client.get(url)
-
-    return get
-
-
 async def gathers_behind_a_semaphore(client, urls, limit):
-    get = in_turn(client, limit)
-    return await asyncio.gather(*(get(url) for url in urls))
+    return await asyncio.gather(*map(in_turn(client, limit), urls))
 
 
 async def hands_errors_out(client, urls, limit):
-    get = in_turn(client, limit)
-    return await asyncio.gather(*(get(url) for url in urls), return_exceptions=True)
+    return await asyncio.gather(*map(in_turn(client, limit), urls), return_exceptions=True)
 
 
 async def gives_its_place_back_only_if_all_goes_well(client, urls, limit):
-    places, responses = asyncio.Semaphore(limit), []
+    places = asyncio.Semaphore(limit)
 
     async def get(url):
         await places.acquire()
@@ -131,19 +146,11 @@ async def gives_its_place_back_only_if_all_goes_well(client, urls, limit):
         places.release()
         return response
 
-    outcomes = await asyncio.gather(*(get(url) for url in urls), return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-        responses.append(outcome)
-    return responses
+    return results_of(await asyncio.gather(*map(get, urls), return_exceptions=True))
 
 
 async def does_not_shield(client, urls, limit):
-    get = in_turn(client, limit)
-    async with asyncio.TaskGroup() as group:
-        calls = [group.create_task(get(url)) for url in urls]
-    return [call.result() for call in calls]
+    return await in_a_group(in_turn(client, limit), urls)
 
 
 async def leaves_the_shielded_alone(client, urls, limit):
@@ -153,9 +160,7 @@ async def leaves_the_shielded_alone(client, urls, limit):
         async with places:
             return await asyncio.shield(client.get(url))
 
-    async with asyncio.TaskGroup() as group:
-        calls = [group.create_task(get(url)) for url in urls]
-    return [call.result() for call in calls]
+    return await in_a_group(get, urls)
 
 
 async def shields_and_cancels_all_the_same(client, urls, limit):
@@ -169,9 +174,7 @@ async def shields_and_cancels_all_the_same(client, urls, limit):
             request.cancel()
             await asyncio.wait([request])
 
-    async with asyncio.TaskGroup() as group:
-        calls = [group.create_task(get_in_a_task(url)) for url in urls]
-    return [call.result() for call in calls]
+    return await in_a_group(get_in_a_task, urls)
 
 
 async def asks_again_after_a_reset(client, urls, limit):
@@ -197,6 +200,9 @@ async def returns_when_it_is_cancelled(client, urls, limit):
         return await solution(client, urls, limit)
     except asyncio.CancelledError:
         return []
+
+
+# Right, too
 
 
 async def with_workers(client, urls, limit):
@@ -254,16 +260,12 @@ async def in_a_group_of_anyio(client, urls, limit):
 
 
 async def lets_all_of_it_end(client, urls, limit):
-    get = in_turn(client, limit)
-    everything = asyncio.gather(*(get(url) for url in urls), return_exceptions=True)
+    everything = asyncio.gather(*map(in_turn(client, limit), urls), return_exceptions=True)
     try:
         outcomes = await asyncio.shield(everything)
     finally:
         await asyncio.wait([everything])
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return outcomes
+    return results_of(outcomes)
 
 
 async def check(attempt, server):

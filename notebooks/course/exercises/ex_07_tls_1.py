@@ -34,6 +34,13 @@ def solution(authority, identity):
     return httpx.AsyncClient(verify=context)
 
 
+def context_for(authority, identity, **options):
+    context = httpx.create_ssl_context(**options)
+    context.load_verify_locations(cadata=authority)
+    context.load_cert_chain(identity)
+    return context
+
+
 def asks_the_system(authority, identity):
     context = ssl.create_default_context()
     context.load_verify_locations(cadata=authority)
@@ -49,15 +56,11 @@ def ignores_the_environment(authority, identity):
 
 
 def checks_nothing(authority, identity):
-    context = httpx.create_ssl_context(verify=False)
-    context.load_cert_chain(identity)
-    return httpx.AsyncClient(verify=context)
+    return httpx.AsyncClient(verify=context_for(authority, identity, verify=False))
 
 
 def checks_no_names(authority, identity):
-    context = httpx.create_ssl_context()
-    context.load_verify_locations(cadata=authority)
-    context.load_cert_chain(identity)
+    context = context_for(authority, identity)
     context.check_hostname = False
     return httpx.AsyncClient(verify=context)
 
@@ -80,16 +83,13 @@ def shows_nothing(authority, identity):
     return httpx.AsyncClient(verify=context)
 
 
-_shared = None
+SHARED = {}
 
 
 def shares_a_context(authority, identity):
-    global _shared
-    if _shared is None:
-        _shared = httpx.create_ssl_context()
-        _shared.load_verify_locations(cadata=authority)
-    _shared.load_cert_chain(identity)
-    return httpx.AsyncClient(verify=_shared)
+    context = SHARED.setdefault(authority, context_for(authority, identity))
+    context.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=context)
 
 
 def uses_the_old_argument(authority, identity):
@@ -99,17 +99,11 @@ def uses_the_old_argument(authority, identity):
 
 
 def returns_the_context(authority, identity):
-    context = httpx.create_ssl_context()
-    context.load_verify_locations(cadata=authority)
-    context.load_cert_chain(identity)
-    return context
+    return context_for(authority, identity)
 
 
 def returns_a_sync_client(authority, identity):
-    context = httpx.create_ssl_context()
-    context.load_verify_locations(cadata=authority)
-    context.load_cert_chain(identity)
-    return httpx.Client(verify=context)
+    return httpx.Client(verify=context_for(authority, identity))
 
 
 async def whoami(request):

@@ -32,36 +32,45 @@ def _calls(tree):
             yield node
 
 
+def _heads(tree, *kinds):
+    """Return what stands in the heads of these blocks."""
+    blocks = (node for node in ast.walk(tree) if isinstance(node, kinds))
+    return [item.context_expr for block in blocks for item in block.items]
+
+
+def _given_to(tree, name="enter_async_context"):
+    """Return what is given to functions in whose name this stands."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [each for call in calls if name in ast.unparse(call.func) for each in call.args]
+
+
+def _others(tree, *entered):
+    return sorted(node.lineno for node in _calls(tree) if node not in entered)
+
+
 def names_every_call(source):
-    return sorted(node.lineno for node in _calls(ast.parse(source)))
+    return _others(ast.parse(source))
 
 
 def knows_async_with_only(source):
-    tree, entered = ast.parse(source), []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.AsyncWith):
-            entered += [item.context_expr for item in node.items]
-    return sorted(node.lineno for node in _calls(tree) if node not in entered)
+    tree = ast.parse(source)
+    return _others(tree, *_heads(tree, ast.AsyncWith))
 
 
 def looks_at_the_first_item(source):
-    tree, entered = ast.parse(source), []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.AsyncWith):
-            entered.append(node.items[0].context_expr)
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "enter_async_context":
-            entered += node.args
-    return sorted(node.lineno for node in _calls(tree) if node not in entered)
+    tree = ast.parse(source)
+    blocks = (node for node in ast.walk(tree) if isinstance(node, ast.AsyncWith))
+    return _others(tree, *(block.items[0].context_expr for block in blocks), *_given_to(tree))
 
 
 def takes_a_plain_with(source):
-    tree, entered = ast.parse(source), []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.With | ast.AsyncWith):
-            entered += [item.context_expr for item in node.items]
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "enter_async_context":
-            entered += node.args
-    return sorted(node.lineno for node in _calls(tree) if node not in entered)
+    tree = ast.parse(source)
+    return _others(tree, *_heads(tree, ast.With, ast.AsyncWith), *_given_to(tree))
+
+
+def takes_every_stack(source):
+    tree = ast.parse(source)
+    return _others(tree, *_heads(tree, ast.AsyncWith), *_given_to(tree, "enter"))
 
 
 def takes_whatever_is_inside_a_block(source):
@@ -72,16 +81,6 @@ def takes_whatever_is_inside_a_block(source):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "enter_async_context":
             inside.add(node.lineno)
     return sorted({node.lineno for node in _calls(ast.parse(source))} - inside)
-
-
-def takes_every_stack(source):
-    tree, entered = ast.parse(source), []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.AsyncWith):
-            entered += [item.context_expr for item in node.items]
-        if isinstance(node, ast.Call) and "enter" in ast.unparse(node.func):
-            entered += node.args
-    return sorted(node.lineno for node in _calls(tree) if node not in entered)
 
 
 def goes_by_the_lines(source):

@@ -6,14 +6,13 @@ import subprocess
 import sys
 import textwrap
 
-import httpx
 import nbformat
 import pytest
 from fetch_exercise import compiled
 from lesson import deeper, exercises_of, main_paths
 
 from course.exercises import find, ids
-from workbench.checking.proof import examine, report_on
+from workbench.checking.proof import examine
 from workbench.checking.run import run_check
 
 NOTEBOOKS = [*main_paths(), *deeper()]
@@ -61,52 +60,6 @@ def test_the_command(exercise_id, status, words):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stdout + done.stderr
     assert words in done.stdout + done.stderr
-
-
-# Other forms of a right answer
-
-
-def test_the_stream_form_repairs_the_snippet():
-    async def place_order(url):
-        client = httpx.AsyncClient()
-        try:
-            async with client.stream("POST", url + "/echo", json={"order": 17}) as response:
-                await response.aread()
-                return response.status_code, response.json()
-        finally:
-            await client.aclose()
-
-    assert report_on(find("01-1"), place_order).outcome == "correct"
-
-
-def test_an_entered_client_is_right_in_the_class():
-    class OpenClient:
-        def __init__(self, url):
-            self.client = httpx.AsyncClient(base_url=url)
-
-        async def __aenter__(self):
-            return await self.client.__aenter__()
-
-        async def __aexit__(self, *exc_info):
-            await self.client.__aexit__(*exc_info)
-
-    assert report_on(find("02-1"), OpenClient).outcome == "correct"
-
-
-def test_a_class_may_borrow_or_open():
-    class borrow_or_open:
-        def __init__(self, client=None):
-            self.own = None if client is not None else httpx.AsyncClient()
-            self.client = client or self.own
-
-        async def __aenter__(self):
-            return self.client
-
-        async def __aexit__(self, *exc_info):
-            if self.own is not None:
-                await self.own.aclose()
-
-    assert report_on(find("02-3"), borrow_or_open).outcome == "correct"
 
 
 # In the lessons

@@ -1,6 +1,5 @@
 """What lesson 10 and the notebooks below it claim beyond what their cells assert."""
 
-import asyncio
 import ssl
 from pathlib import Path
 
@@ -30,28 +29,11 @@ async def test_without_a_redirect_the_error_names_the_request_that_was_sent(serv
 # Exercises
 
 
-class CallableObject:
-    """A right answer to 10-2 that is an object, and not a function."""
-
-    async def __call__(self, client, url, seconds):
-        try:
-            async with asyncio.timeout(seconds):
-                response = await client.get(url)
-        except TimeoutError:
-            return None
-        return response.text
-
-
 async def with_a_synchronous_client(client, url, seconds):
     try:
         return httpx.get(url, timeout=seconds).text
     except httpx.TimeoutException:
         return None
-
-
-def test_an_object_that_is_awaited_is_an_answer():
-    report = check("10-2", CallableObject())
-    assert report.outcome == "correct", report
 
 
 def test_a_synchronous_client_is_no_answer():

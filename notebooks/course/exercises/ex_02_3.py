@@ -212,6 +212,19 @@ async def sets_headers_of_a_lent_one(client):
     yield client
 
 
+class BorrowsOrOpens:
+    def __init__(self, client=None):
+        self.own = None if client is not None else httpx.AsyncClient()
+        self.client = client or self.own
+
+    async def __aenter__(self):
+        return self.client
+
+    async def __aexit__(self, *exc_info):
+        if self.own is not None:
+            await self.own.aclose()
+
+
 EXERCISE = Exercise(
     id="02-3",
     title="Close what is yours, and nothing else",
@@ -248,7 +261,7 @@ hold when the block raises, and the exception comes out.""",
         WrongAnswer(forgets_the_decorator, "by `@asynccontextmanager` above it"),
         WrongAnswer(returns_it, "needs a `yield`"),
     ],
-    right=[with_a_null_context, with_an_exit_stack],
+    right=[with_a_null_context, with_an_exit_stack, BorrowsOrOpens],
     solution=solution,
     why="Whoever opens a client closes it. `async with` around the `yield` closes the function's "
     "own client however the block ends; a client from outside is only passed on.",

@@ -193,7 +193,7 @@ EXERCISE = Exercise(
     id="11-found-without-running-1",
     title="A rule of your own",
     task="Each place where `httpx.AsyncClient(...)` is called is to be named by its line, unless "
-    "the call stands in the head of an `async with` or is given to `enter_async_context(...)`.",
+    "the call is what an `async with` enters, or is given to `enter_async_context(...)`.",
     starter=unclosed_clients,
     hints=[
         "`ast.walk(ast.parse(source))` gives all nodes. `ast.unparse(node.func)` of an `ast.Call` "

@@ -59,40 +59,26 @@ def only_contexts(error):
 
 
 def only_the_root(error):
-    while before := error.__cause__ or error.__context__:
-        error = before
-    return repr(error)
+    return repr(_root(error))
 
 
 def only_types(error):
-    root = error
-    while before := root.__cause__ or root.__context__:
-        root = before
-    return f"{type(error).__name__} from {type(root).__name__}"
+    return f"{type(error).__name__} from {type(_root(error)).__name__}"
 
 
 def of_httpx_only(error):
     if not isinstance(error, httpx.HTTPError):
         return str(error)
-    root = error
-    while before := root.__cause__ or root.__context__:
-        root = before
-    return f"{error!r} from {root!r}"
+    return f"{error!r} from {_root(error)!r}"
 
 
 def the_group_as_one(error):
-    root = error
-    while before := root.__cause__ or root.__context__:
-        root = before
-    return f"{error!r} from {root!r}"
+    return f"{error!r} from {_root(error)!r}"
 
 
 def many_lines(error):
-    root = error
-    while before := root.__cause__ or root.__context__:
-        root = before
     members = getattr(error, "exceptions", ())
-    return "\n".join([f"{error!r} from {root!r}", *map(many_lines, members)])
+    return "\n".join([f"{error!r} from {_root(error)!r}", *map(many_lines, members)])
 
 
 def the_text_as_it_is(error):

@@ -68,11 +68,14 @@ async def awaits_the_json(url):
         return response.status_code, await response.json()
 
 
+async def ordered(client, url):
+    response = await client.post(url + "/echo", json={"order": 17})
+    return response.status_code, response.json()
+
+
 async def sends_it_twice(url):
-    async with httpx.AsyncClient() as client:
-        await client.post(url + "/echo", json={"order": 17})
-        response = await client.post(url + "/echo", json={"order": 17})
-        return response.status_code, response.json()
+    await solution(url)
+    return await solution(url)
 
 
 async def sends_nothing(url):
@@ -86,16 +89,14 @@ async def asks_synchronously(url):
 
 
 async def forgets_to_close(url):
-    client = httpx.AsyncClient()
-    response = await client.post(url + "/echo", json={"order": 17})
-    return response.status_code, response.json()
+    return await ordered(httpx.AsyncClient(), url)
 
 
 async def closes_in_a_task_that_nobody_awaits(url):
     client = httpx.AsyncClient()
-    response = await client.post(url + "/echo", json={"order": 17})
+    answer = await ordered(client, url)
     asyncio.create_task(client.aclose())  # noqa: RUF006
-    return response.status_code, response.json()
+    return answer
 
 
 async def tries_the_snippet_first(url):
@@ -104,19 +105,16 @@ async def tries_the_snippet_first(url):
             async with client.post(url + "/echo", json={"order": 17}) as response:
                 return response.status_code, response.json()
         except TypeError:
-            response = await client.post(url + "/echo", json={"order": 17})
-            return response.status_code, response.json()
+            return await ordered(client, url)
 
 
 async def swaps_the_two(url):
-    async with httpx.AsyncClient() as client:
-        response = await client.post(url + "/echo", json={"order": 17})
-        return response.json(), response.status_code
+    status, echoed = await solution(url)
+    return echoed, status
 
 
 async def makes_the_answer_up(url):
-    async with httpx.AsyncClient() as client:
-        await client.post(url + "/echo", json={"order": 17})
+    await solution(url)
     return 200, {"method": "POST", "json": {"order": 17}}
 
 
@@ -136,12 +134,12 @@ async def tries_again_whatever_it_is(url):
 async def closes_unless_it_is_cancelled(url):
     client = httpx.AsyncClient()
     try:
-        response = await client.post(url + "/echo", json={"order": 17})
+        answer = await ordered(client, url)
     except Exception:
         await client.aclose()
         raise
     await client.aclose()
-    return response.status_code, response.json()
+    return answer
 
 
 async def returns_a_list(url):

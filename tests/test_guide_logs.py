@@ -117,6 +117,17 @@ def test_code_that_names_an_error_is_none():
     assert not keys("except httpx.ReadTimeout:")
 
 
+async def test_the_line_of_12_1_says_which_read_error_it_was(server):
+    client = httpx.AsyncClient()
+    call = asyncio.create_task(client.get(server.url + "/faults/hold?gate=closing"))
+    await server.gates.reached("closing")
+    await client.aclose()
+    assert keys(ex_12_1.solution(await failure(call))) == ["own close"]
+    async with httpx.AsyncClient() as client:
+        error = await failure(client.get(server.url + "/faults/reset"))
+    assert keys(ex_12_1.solution(error)) == ["reset", "hop reset"]
+
+
 def test_of_a_loop_that_is_closed_the_task_says_which_it_is():
     never = "Task exception was never retrieved\nfuture: <Task finished name='Task-5' coro=<{}() "
     never += "done, defined at /x.py:1> exception=RuntimeError('Event loop is closed')>"

@@ -180,7 +180,7 @@ FACES = (
             ),
             Row(
                 "loop blocked",
-                "accepted; something on your loop computed for as long as the limit",
+                "accepted; your loop computed for as long as the limit",
                 "Your own process was late, not the network.",
                 "What computes goes off the loop: `asyncio.to_thread`, a process.",
                 False,

@@ -51,9 +51,11 @@ class Noted:
     @staticmethod
     def _slowly(aclose):
         async def closing(pool):
-            for _ in range(SLOW):
-                await asyncio.sleep(0)
-            await aclose(pool)
+            try:
+                for _ in range(SLOW):
+                    await asyncio.sleep(0)
+            finally:  # also where the loop ends meanwhile: no socket outlives the check
+                await aclose(pool)
 
         return closing
 

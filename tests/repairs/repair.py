@@ -55,8 +55,8 @@ class Judged:
 def judged(repair: Repair, seed: int, expected: Collection[str]) -> Judged:
     """Judge a repair, by the schedule of a seed.
 
-    expected: the lines that may be red. Where a machine that stands still made others red, it is
-    judged again; one that is red each time stays so.
+    expected: the lines that may be red. Where a machine that stands still made others red, or other
+    words, it is judged again; what is so each time stays so.
     """
     for _ in range(TRIES):
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
@@ -64,7 +64,8 @@ def judged(repair: Repair, seed: int, expected: Collection[str]) -> Judged:
         others = [
             line for line in judgement.lines if not line.ok and line.looked_at not in expected
         ]
-        if not (others and all(line.by_stall for line in others)):
+        stalled = others and all(line.by_stall for line in others)
+        if not stalled and repair.says in repr(judgement):
             break
     seen = {line.looked_at: line.seen for line in judgement.lines}
     return Judged(judgement.outcome, tuple(judgement.failed), seen, repr(judgement))

@@ -110,8 +110,7 @@ def told(where, text, names=frozenset(), made=frozenset()):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in PACKAGES:
             yield Told(where, source)
             continue
-        value = getattr(node, "value", None)
-        call = value.value if isinstance(value, ast.Await) else value
+        call = called_by(node)
         if not isinstance(call, ast.Call) or root(call) not in exported() | made:
             continue
         inside = [n for argument in arguments(call) for n in ast.walk(argument)]
@@ -121,6 +120,20 @@ def told(where, text, names=frozenset(), made=frozenset()):
             yield Told(where, source, SHOWS.get(called, ("",)))
         elif before.lower() in TELLS:
             raise ValueError(f"{where}: {source} is not complete, so nobody can run it")
+
+
+def called_by(node):
+    """The expression of a statement, without its `await`: a call, where it is one."""
+    value = getattr(node, "value", None)
+    return value.value if isinstance(value, ast.Await) else value
+
+
+def unbound(where, text, names):
+    """Yield the course's calls in a text whose name no cell of the lesson binds."""
+    for _, source in SPAN.findall(text):
+        call = called_by(statement(source))
+        if isinstance(call, ast.Call) and root(call) in exported() - names:
+            yield f"{where}: {source}"
 
 
 def arguments(call):

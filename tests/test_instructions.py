@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from instructions import Instruction, instructions, run, run_again, told
+from instructions import Instruction, bound, instructions, run, run_again, told, unbound
 from jupyter_client.manager import start_new_kernel
 from lesson import Lesson, deeper, exercises_of, main_paths
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -32,6 +32,21 @@ def test_hint_and_solution_of_each_exercise_are_among_them(path):
     found = {call.source for call in instructions(Lesson.read(path))}
     own = exercises_of(path, ids())
     assert {f'{call}("{exercise}")' for exercise in own for call in ("hint", "solution")} <= found
+
+
+@pytest.mark.parametrize("path", [*main_paths(), *deeper()], ids=lambda path: path.stem)
+def test_what_the_text_calls_is_bound_by_a_cell(path):
+    lesson = Lesson.read(path)
+    names, _ = bound(lesson)
+    assert not [call for where, text in lesson.markdown for call in unbound(where, text, names)]
+
+
+def test_a_call_that_no_cell_binds_is_found_though_it_is_not_complete():
+    text = "`diagnose(error)` and `await judge(...)`; `client.get(url)`, `hint(x)`"
+    assert [*unbound("cell 1", text, {"hint"})] == [
+        "cell 1: diagnose(error)",
+        "cell 1: await judge(...)",
+    ]
 
 
 def test_calls_of_the_course_are_found_wherever_they_stand():

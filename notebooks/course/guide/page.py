@@ -130,27 +130,27 @@ class FieldGuide:
 
     def _repr_html_(self) -> str:
         body = "".join(self._face(face) for face in self.faces)
-        head = "".join(f"<th>{name}</th>" for name in COLUMNS)
+        head = "".join(f"<th{LEFT}>{name}</th>" for name in COLUMNS)
         return f'<table class="field-guide"><thead><tr>{head}</tr></thead>{body}</table>'
 
     def _face(self, face: Face) -> str:
         said = " ".join(f"<code>{html.escape(text)}</code>" for text in self.shown(face))
-        head = (
-            f'<tr><th colspan="{len(COLUMNS)}">{said}<br><span>{marked(face.ask)}</span></th></tr>'
-        )
+        asked = f"{said}<br><span>{marked(face.ask)}</span>"
+        head = f'<tr><th colspan="{len(COLUMNS)}"{LEFT}>{asked}</th></tr>'
         rows = "".join(f"<tr>{self._cells(row)}</tr>" for row in face.rows)
         return f"<tbody>{head}{rows}</tbody>"
 
     def _cells(self, row: Row) -> str:
         to = ", ".join(f'<a href="{html.escape(link.href)}">{link.text}</a>' for link in links(row))
         # Without an answer the cause has its place, too.
-        first = [f"<td>{marked(row.answer)}</td>"] if row.answer else []
-        cause = f'<td colspan="{1 if row.answer else 2}">{marked(row.cause)}</td>'
+        first = [f"<td{LEFT}>{marked(row.answer)}</td>"] if row.answer else []
+        cause = f'<td colspan="{1 if row.answer else 2}"{LEFT}>{marked(row.cause)}</td>'
         rest = (marked(row.cure), _received(row), to)
-        return "".join([*first, cause, *(f"<td>{cell}</td>" for cell in rest)])
+        return "".join([*first, cause, *(f"<td{LEFT}>{cell}</td>" for cell in rest)])
 
 
 COLUMNS = ("if", "the cause", "the cure", "received", "lesson")
+LEFT = ' style="text-align: left"'  # JupyterLab would align at the right
 
 
 def _received(row: Row) -> str:

@@ -158,6 +158,21 @@ async def cannot_wait_for_none(urls):
     return sorted_out(tasks)
 
 
+async def catches_what_ends_the_program(urls):
+    responses, errors = {}, {}
+
+    async def get(client, url):
+        try:
+            responses[url] = await client.get(url)
+        except BaseException as error:
+            errors[url] = error
+
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        for url in urls:
+            group.create_task(get(client, url))
+    return responses, errors
+
+
 async def returns_nothing(urls):
     return {}, {}
 
@@ -226,6 +241,7 @@ EXERCISE = Exercise(
         WrongAnswer(waits_with_a_limit, "nobody waited for it"),
         WrongAnswer(waits_and_cancels_nothing, "It was cancelled: the client was closed"),
         WrongAnswer(cannot_wait_for_none, "Set of Tasks/Futures is empty"),
+        WrongAnswer(catches_what_ends_the_program, "is to end the program"),
         WrongAnswer(returns_nothing, "No request was made"),
     ],
     right=[gathers_all_outcomes, takes_what_is_done_first],

@@ -13,6 +13,8 @@ from course.exercises.noted import Noted
 from server.wire import refused
 from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
+OTHERS = ["dora", "emil", "fritz", "gerda"]
+
 
 async def who_is_logged_in(url, users):
     """Log each user in, all at the same time; return the list of the JSON of url + "/me"."""
@@ -185,6 +187,10 @@ async def logs_nobody_in(url, users):
     return await asyncio.gather(*map(visit, users))
 
 
+async def knows_the_users_by_heart(url, users):
+    return await visits(url, ["anna", "ben", "cleo"], verify=httpx.create_ssl_context())
+
+
 async def closes_in_a_task(url, users):
     context = httpx.create_ssl_context()
 
@@ -257,8 +263,21 @@ async def check(attempt, server):
         "answer.",
     )
     await attempt.require_nothing_left()
+    await _check_others(attempt, server)
     await check_cancelled(lambda: attempt(server.url, USERS))
     await _check_refused(attempt)
+
+
+async def _check_others(attempt, server):
+    """Visit other users, and more of them than before."""
+    with server.ledger.watch() as seen:
+        answers = await attempt(server.url, OTHERS)
+    expect(
+        answers == [{"user": user} for user in OTHERS],
+        "The users that it is given, whoever they are.",
+        happened=f"It was given `{OTHERS!r}`, and returned `{answers!r}`.",
+        seen=seen,
+    )
 
 
 async def _check_refused(attempt):
@@ -330,6 +349,7 @@ EXERCISE = Exercise(
         WrongAnswer(uses_sync_clients_in_threads, "made no `httpx.AsyncClient`"),
         WrongAnswer(hands_errors_out, "Nobody listened there"),
         WrongAnswer(logs_nobody_in, '"/login" was asked for 0 times'),
+        WrongAnswer(knows_the_users_by_heart, "It was given `['dora'"),
         WrongAnswer(closes_in_a_task, "a task still ran that nobody waited for"),
         WrongAnswer(leaves_them_open, "3 connections were still open"),
         WrongAnswer(checks_no_names, "`check_hostname` is off"),

@@ -14,6 +14,8 @@ from course.exercises.service_starts import (
     require_answers,
     require_closed,
     require_sharing,
+    require_the_upstreams,
+    serve_upstream,
     start,
 )
 from workbench.checking.record import Exercise, WrongAnswer, expect
@@ -196,6 +198,32 @@ def asks_nobody(upstream):
     return _app(echo)
 
 
+def makes_its_answer_up(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        async with httpx.AsyncClient(base_url=upstream) as client:
+            yield {"client": client}
+
+    async def echo(request: Request):
+        await request.state.client.get("/echo")
+        return {"method": "GET", "headers": {}, "body_length": 0, "json": None}
+
+    return _app(echo, lifespan)
+
+
+def answers_with_the_first(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        async with httpx.AsyncClient(base_url=upstream) as client:
+            yield {"client": client, "answers": []}
+
+    async def echo(request: Request):
+        request.state.answers.append((await request.state.client.get("/echo")).json())
+        return request.state.answers[0]
+
+    return _app(echo, lifespan)
+
+
 def hides_what_failed(upstream):
     async def echo(request: Request):
         try:
@@ -274,6 +302,7 @@ async def check(attempt, server):
             starts.append(await start(app, server, clients, when))
             require_answers(starts[-1])
             require_sharing(starts[-1])
+            require_the_upstreams(starts[-1], server.app)
         for started in starts:
             require_closed(started)
 
@@ -303,6 +332,8 @@ EXERCISE = Exercise(
         WrongAnswer(keeps_no_connection, "its client keeps no connection"),
         WrongAnswer(asks_once_and_remembers, "an answer was given more than once"),
         WrongAnswer(asks_nobody, "No request was made to the upstream"),
+        WrongAnswer(makes_its_answer_up, "your service has made it up"),
+        WrongAnswer(answers_with_the_first, "was handed out again"),
         WrongAnswer(hides_what_failed, "In the second start an answer was `null`"),
     ],
     right=[
@@ -315,4 +346,5 @@ EXERCISE = Exercise(
     why="The lifespan makes the client in the event loop that uses it, at each start anew, and "
     "closes it at the stop.",
     check=check,
+    serve=serve_upstream,
 )

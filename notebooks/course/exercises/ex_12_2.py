@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import httpx
 
 from course.guide import diagnose
+from server.http2 import Connection, Http2Server
 from server.wire import SilentListener, refused
 from workbench.checking.record import Exercise, WrongAnswer, expect
 from workbench.moments import held_connection
@@ -77,6 +78,10 @@ def no_text(error):
 def not_read_or_write(error):
     sent = httpx.ReadError | httpx.ReadTimeout | httpx.WriteTimeout | httpx.RemoteProtocolError
     return not isinstance(error, sent)
+
+
+def every_write_error(error):
+    return solution(error) or isinstance(error, httpx.WriteError)
 
 
 def disconnected_is_stale(error):
@@ -203,6 +208,12 @@ def _sent(url, client, silent):
         "The ledger shows the request: your own deadline struck while it was carried out.",
     )
     yield (
+        _dropped_upload(),
+        False,
+        "The server had read the first part of an upload when it dropped the connection, and the "
+        "next part could not be written.",
+    )
+    yield (
         _in_a_later_loop(url + "/echo"),
         False,
         "The ledger shows the request: on a connection of a closed loop sending works, and only "
@@ -234,6 +245,20 @@ def _answered(url, client):
         False,
         "It was answered. What failed is parsing the answer.",
     )
+
+
+async def _dropped_upload():
+    # Over HTTP/2: on HTTP/1.1 httpcore drops a WriteError and reads the answer instead.
+    async def parts():
+        yield b"the first part"
+        await asyncio.to_thread(server.each, Connection.reset)
+        while True:
+            yield b"the next part"
+            await asyncio.sleep(0.01)
+
+    with Http2Server() as server:
+        async with httpx.AsyncClient(verify=False, http1=False, http2=True) as client:
+            return await client.post(server.url, content=parts())
 
 
 async def _in_a_later_loop(url):
@@ -293,6 +318,7 @@ EXERCISE = Exercise(
         WrongAnswer(every_runtime_error_but_the_loops, "A response hook"),
         WrongAnswer(no_text, "Nobody listens there"),
         WrongAnswer(not_read_or_write, "your own deadline struck"),
+        WrongAnswer(every_write_error, "The server had read the first part"),
         WrongAnswer(disconnected_is_stale, "only one of them"),
         WrongAnswer(always, "was silent"),
         WrongAnswer(nothing, "that reaches no `return`"),

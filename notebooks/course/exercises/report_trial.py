@@ -4,12 +4,18 @@
 """
 
 from collections.abc import Mapping
+from unittest import mock
 
 import httpx
 
 from course.exercises.closing_trial import Trial, all_in, check_cancelled, let_an_hour_pass
 from server.wire import refused
 from workbench.checking.record import Wrong, expect
+
+
+class Stop(BaseException):
+    """What is to end a program, as KeyboardInterrupt is; asyncio handles that one by itself."""
+
 
 INVALID = "http://127.0.0.1:port/"  # httpx.InvalidURL, which is no httpx.HTTPError
 
@@ -24,6 +30,7 @@ async def check(attempt, server):
         await check_some_failing(attempt, server, failing)
     await check_all_answered(attempt, server)
     await check_invalid(attempt, server)
+    await check_stopped(attempt, server)
     await check_cancelled(attempt, server, "cancelled")
     nothing = await attempt([])
     expect(
@@ -186,3 +193,30 @@ async def check_invalid(attempt, server):
     )
     await trial.require_nothing_left(f"`{INVALID}` failed")
     trial.require_nothing_cut(f"`{INVALID}` failed")
+
+
+async def check_stopped(attempt, server):
+    """A request in which something is raised that is no `Exception`: that comes out."""
+    stopping = server.url + "/echo?stop"
+    handle = httpx.AsyncHTTPTransport.handle_async_request
+
+    async def handling(transport, request):
+        if str(request.url) == stopping:
+            raise Stop("the program is to end")
+        return await handle(transport, request)
+
+    trial = Trial(attempt, server, "stopped")
+    with (
+        mock.patch.object(httpx.AsyncHTTPTransport, "handle_async_request", handling),
+        trial.start([server.url + "/echo", stopping], ()) as running,
+    ):
+        await trial.ends(running)
+    came_out = any(isinstance(error, Stop) for error in all_in(trial.error))
+    if trial.error is not None and not came_out:
+        raise trial.error
+    expect(
+        came_out,
+        "What is no `Exception`, such as KeyboardInterrupt, is nobody's report: it comes out.",
+        happened="A request raised a `BaseException` that is to end the program, and your function "
+        "caught it and returned.",
+    )

@@ -11,10 +11,39 @@ from unittest import mock
 
 import httpx
 
+from server.app import create_app
+from server.local import LocalServer
 from workbench.checking.record import expect
 from workbench.serving import serve
 
 REQUESTS = 5
+
+
+class Upstream:
+    """The course's own application; no two of its answers on /echo are the same.
+
+    answers: their bodies, as they were sent.
+    """
+
+    def __init__(self):
+        self.answers = []
+        self._app = create_app()
+
+    async def __call__(self, scope, receive, send):
+        async def noting(message):
+            if message["type"] == "http.response.body":
+                self.answers.append(message["body"])
+            await send(message)
+
+        if scope["type"] == "http":  # /echo answers with the headers, so with this one
+            number = b"%d" % len(self.answers)
+            scope = {**scope, "headers": [*scope["headers"], (b"x-number", number)]}
+        await self._app(scope, receive, noting)
+
+
+def serve_upstream():
+    """Return the server of the check."""
+    return LocalServer(Upstream())
 
 
 class Clients:
@@ -176,6 +205,29 @@ def require_sharing(started):
         happened=f"The upstream saw {seen.connections} connections: {meaning}.",
         seen=seen,
     )
+
+
+def require_the_upstreams(started, upstream):
+    """Raise `Wrong` unless each answer is one of the upstream's own, and each another one."""
+    theirs = [json.loads(body) for body in upstream.answers]
+    given = []
+    for response in started.responses:
+        echoed = response.json()
+        expect(
+            echoed in theirs,
+            "The JSON of the upstream's /echo, as it is.",
+            happened=f"In {started.when} an answer was `{response.text[:60]}`, which the upstream "
+            "did not give: your service has made it up, or a part of it.",
+            seen=started.seen,
+        )
+        expect(
+            echoed not in given,
+            "To each request what the upstream answers to it.",
+            happened=f"In {started.when} the upstream was asked each time, and an earlier answer "
+            "of its was handed out again.",
+            seen=started.seen,
+        )
+        given.append(echoed)
 
 
 def require_closed(started):

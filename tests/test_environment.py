@@ -58,6 +58,7 @@ def test_a_package_that_is_missing_or_another(monkeypatch, versions, need, words
 def no_certificates_named(monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.delenv("SSLKEYLOGFILE", raising=False)
 
 
 def test_a_certificate_file_that_is_not_there(monkeypatch, tmp_path):
@@ -88,6 +89,18 @@ def test_certificates_that_are_there(monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join((str(tmp_path / "gone"), str(tmp_path))))
     assert not wrong()
     monkeypatch.setenv("SSL_CERT_FILE", str(files("certifi") / "cacert.pem"))
+    assert not wrong()
+
+
+def test_a_tls_key_log_that_cannot_be_written(monkeypatch, tmp_path):
+    path = tmp_path / "gone" / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(files("certifi") / "cacert.pem"))
+    words = f"SSLKEYLOGFILE is {path}: No such file or directory; httpx.AsyncClient() raises that"
+    assert wrong() == {"a TLS key log that can be written, or none": words + ": unset it"}
+    with pytest.raises(FileNotFoundError):
+        httpx.AsyncClient()
+    path.parent.mkdir()
     assert not wrong()
 
 

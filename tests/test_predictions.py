@@ -96,6 +96,14 @@ def test_readable_without_widgets_and_the_same_every_time():
     assert all(f"<li>{choice}</li>" in bundles[0]["text/html"] for choice in CHOICES)
 
 
+def test_code_is_shown_as_code_where_html_is():
+    guess = Prediction("Does `a < b` hold?", ["`yes`", "no"])
+    bundle = guess._repr_mimebundle_()
+    assert "Does <code>a &lt; b</code> hold?" in bundle["text/html"]
+    assert "Does <code>a &lt; b</code> hold?" in guess._widget.children[0].value
+    assert bundle["text/plain"] == "Predict: Does `a < b` hold?\n  ( ) `yes`\n  ( ) no"
+
+
 def test_the_same_text_whatever_was_chosen():
     """What is stored does not give a reader's choice away."""
     guess = predict(next(questions), CHOICES)

@@ -97,6 +97,17 @@ def test_a_package_that_is_broken(monkeypatch):
     assert "json" not in ready.imports()
 
 
+def test_a_tls_key_log_that_cannot_be_written_is_said_in_its_own_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "gone" / "keys.log"))
+    code = "from workbench import ready; print(repr(ready.imports()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
+    assert done.stdout.strip() == "''"
+    [problem] = [problem for need, problem in ready.check_environment().rows if "key log" in need]
+    assert "SSLKEYLOGFILE" in problem
+
+
 def test_a_port_that_cannot_be_had(monkeypatch):
     def refuse(server):
         raise PermissionError(13, "Permission denied")

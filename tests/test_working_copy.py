@@ -94,10 +94,46 @@ def test_a_temporary_folder_comes_last(readonly, data, monkeypatch):
     monkeypatch.setattr(platformdirs, "user_data_path", lambda name: readonly / name)
     temporary = readonly.parent / "temporary"
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    assert working_copy(readonly) == temporary / OWN_FOLDER / NAME
+    temporary.mkdir()
+    path = working_copy(readonly)
+    assert path == own_folder(temporary) / NAME
+    path.write_text("mine", encoding="utf-8")
+    assert working_copy(readonly).read_text(encoding="utf-8") == "mine"
     monkeypatch.setattr("tempfile.tempdir", str(readonly))
     with pytest.raises(OSError, match=r"no folder for my_storefront\.py can be written to"):
         working_copy(readonly)
+
+
+def own_folder(temporary):
+    user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
+    return temporary / f"{OWN_FOLDER}{user}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the temporary folder is the user's own")
+@pytest.mark.parametrize("whose", ["this user's", "open to others", "another's", "a link"])
+def test_the_temporary_folder_is_this_users_alone(readonly, data, monkeypatch, whose):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(readonly))
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name: readonly / name)
+    temporary = readonly.parent / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    if whose == "another's":
+        user = os.getuid() + 1
+        monkeypatch.setattr(os, "getuid", lambda: user)
+    folder = own_folder(temporary)
+    if whose == "this user's":
+        assert working_copy(readonly).parent == folder
+        assert folder.stat().st_mode & 0o777 == 0o700
+        return
+    if whose == "a link":
+        (temporary / "elsewhere").mkdir(mode=0o700)
+        folder.symlink_to(temporary / "elsewhere")
+    else:
+        folder.mkdir(mode=0o700 if whose == "another's" else 0o777)
+        folder.chmod(0o700 if whose == "another's" else 0o777)
+    with pytest.raises(OSError, match=r"no folder for my_storefront\.py can be written to"):
+        working_copy(readonly)
+    assert not list(temporary.rglob(NAME))
 
 
 @pytest.fixture

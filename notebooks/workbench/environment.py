@@ -76,6 +76,7 @@ def _package(name: str, line: str) -> str:
 def _around() -> Iterator[tuple[str, str]]:
     """What surrounds this process: its environment variables and its limits."""
     yield "certificates where the environment says", _certificates()
+    yield "a TLS key log that can be written, or none", _key_log()
     yield "no proxy before 127.0.0.1", _proxies()
     yield f"{OPEN_FILES} open files at a time", _open_files()
     yield "asyncio's debug mode off", _debug()
@@ -86,13 +87,28 @@ def _certificates() -> str:
     # As httpx 0.28 does (_config.create_ssl_context): the first of the two that is set.
     if path := os.environ.get("SSL_CERT_FILE"):
         try:
-            ssl.create_default_context(cafile=path)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
         except OSError as error:
             return f"SSL_CERT_FILE is {path}: {error.strerror}; httpx.AsyncClient() raises that"
     elif (path := os.environ.get("SSL_CERT_DIR")) and not any(
         Path(folder).is_dir() for folder in path.split(os.pathsep)
     ):
         return f"SSL_CERT_DIR is {path}: no such folder; httpx then trusts no server on the web"
+    return ""
+
+
+def _key_log() -> str:
+    # As ssl.create_default_context does, which httpx calls: setting the name opens the file.
+    path = os.environ.get("SSLKEYLOGFILE")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not path or sys.flags.ignore_environment or not hasattr(context, "keylog_filename"):
+        return ""
+    try:
+        context.keylog_filename = path
+    except OSError as error:
+        return (
+            f"SSLKEYLOGFILE is {path}: {error.strerror}; httpx.AsyncClient() raises that: unset it"
+        )
     return ""
 
 

@@ -18,12 +18,14 @@ import ipywidgets
 from IPython.display import display
 
 from workbench import diary
+from workbench.table import marked
 
 
 class Prediction:
     """A question with its choices: a radio group in a notebook, a list where there are no widgets.
 
-    `choice` is what was chosen, None before.
+    `choice` is what was chosen, None before. What stands between backticks in the question is shown
+    as code where HTML is; the buttons of a radio group show text only.
     """
 
     def __init__(self, question: str, choices: Sequence[str]) -> None:
@@ -41,7 +43,7 @@ class Prediction:
             style={"description_width": "initial"},
             layout={"width": "max-content"},
         )
-        title = ipywidgets.HTML(f"<strong>Predict:</strong> {html.escape(question)}")
+        title = ipywidgets.HTML(f"<strong>Predict:</strong> {marked(question)}")
         self._widget = ipywidgets.VBox([title, self._buttons])
 
     @property
@@ -78,8 +80,8 @@ class Prediction:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         # The widget is what JupyterLab prefers; the others are for GitHub, nbviewer and the tests.
-        items = "".join(f"<li>{html.escape(choice)}</li>" for choice in self.choices)
-        question = f"<p><strong>Predict:</strong> {html.escape(self.question)}</p><ul>{items}</ul>"
+        items = "".join(f"<li>{marked(choice)}</li>" for choice in self.choices)
+        question = f"<p><strong>Predict:</strong> {marked(self.question)}</p><ul>{items}</ul>"
         texts = {"text/plain": repr(self), "text/html": question}
         return {**(self._widget._repr_mimebundle_() or {}), **texts}
 

@@ -15,6 +15,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from unittest import mock
 
 from workbench.environment import check_environment
 
@@ -51,11 +52,13 @@ def versions() -> str:
 def imports() -> str:
     """Return what cannot be imported: it is installed, and broken."""
     broken = []
-    for name in IMPORTED:
-        try:
-            importlib.import_module(name)
-        except Exception as error:
-            broken.append(f"{name}: {error!r}")
+    with mock.patch.dict(os.environ):
+        os.environ.pop("SSLKEYLOGFILE", None)  # it breaks aiohttp's import, and has its own line
+        for name in IMPORTED:
+            try:
+                importlib.import_module(name)
+            except Exception as error:
+                broken.append(f"{name}: {error!r}")
     return f"{'; '.join(broken)}. Make the environment anew, and {INSTALL}" if broken else ""
 
 

@@ -5,8 +5,10 @@ be written to, as a hub's shared one, in the first folder that can.
 """
 
 import ast
+import contextlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +28,7 @@ def working_copy(folder: str | Path = ".") -> Path:
     """Return the path of the copy, and make it if it is not there.
 
     It lies in `folder`, or else in the folder that JupyterLab shows, in the user's data folder or
-    in a temporary one, whichever can be written to first.
+    in a temporary one that is this user's alone, whichever can be written to first.
 
     Raises `OSError` if none can.
     """
@@ -87,7 +89,26 @@ def _other_folders() -> Iterator[Path]:
     if (root := server_root()) is not None:
         yield root
     yield platformdirs.user_data_path(OWN_FOLDER)
-    yield Path(tempfile.gettempdir(), OWN_FOLDER)
+    if (own := _own_temporary_folder()) is not None:
+        yield own
+
+
+def _own_temporary_folder() -> Path | None:
+    """Return the folder of the temporary one that only this user may enter; None if there is none.
+
+    It has the user's number in its name, so that it is found again. The temporary folder may be
+    open to all: one of that name which another has made, or left open to others, is not used.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else ""  # on Windows the whole folder is private
+    folder = Path(tempfile.gettempdir(), f"{OWN_FOLDER}-{user}".rstrip("-"))
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700)
+    try:
+        found = folder.lstat()
+    except OSError:
+        return None
+    private = user == "" or (found.st_uid == user and not found.st_mode & 0o077)
+    return folder if stat.S_ISDIR(found.st_mode) and private else None
 
 
 def _copy_in(folder: Path) -> Path:

@@ -44,12 +44,7 @@ async def check(attempt, server):
             client.timeout = httpx.Timeout(30, read=read, pool=3)
             await _one_file(attempt, server, client, query, version, does)
         client.timeout = httpx.Timeout(30, pool=3)
-        expect(
-            WEAK not in [request.headers.get("if-range") for request in asked],
-            "`If-Range` with a strong `ETag`, or none.",
-            happened=f"`If-Range: {WEAK}` was sent. A tag with `W/` does not name one file byte by "
-            "byte, so it must not stand there (RFC 9110, 13.1.5).",
-        )
+        _no_weak_tag_sent(asked)
         expect(
             len(asked) == attempt.seen.requests,
             "All requests by the client that your function is given.",
@@ -65,6 +60,16 @@ async def check(attempt, server):
         )
         await check_cancelled(lambda: attempt(client, server.url + "/echo"))
     await attempt.require_nothing_left()
+
+
+def _no_weak_tag_sent(asked):
+    """Raise `Wrong` if one of the requests names a weak version in `If-Range`."""
+    expect(
+        WEAK not in [request.headers.get("if-range") for request in asked],
+        "`If-Range` with a strong `ETag`, or none.",
+        happened=f"`If-Range: {WEAK}` was sent. A tag with `W/` does not name one file byte by "
+        "byte, so it must not stand there (RFC 9110, 13.1.5).",
+    )
 
 
 async def _one_file(attempt, server, client, query, version, does):

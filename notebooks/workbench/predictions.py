@@ -20,6 +20,8 @@ from IPython.display import display
 from workbench import diary
 from workbench.table import marked
 
+NO_CHOICE = "none of these choices"
+
 
 class Prediction:
     """A question with its choices: a radio group in a notebook, a list where there are no widgets.
@@ -54,23 +56,24 @@ class Prediction:
     def compare(self, held: Mapping[str, bool]) -> "Comparison":
         """Put the prediction beside what the run came to.
 
-        held: each of the choices, with whether the run bore it out. Exactly one did.
+        held: each of the choices, with whether the run bore it out. One did, or none: a busy
+        machine may bring a run to what the question did not foresee, and the comparison then says
+        so. Such a one is not noted.
 
         Raises `ValueError` where the keys are not the choices, where a value is no bool, and where
-        none of them or more than one is True: then the run came to something that the question
-        did not foresee.
+        more than one is True.
         """
         if not isinstance(held, Mapping) or set(held) != set(self.choices):
             raise ValueError(f"compare takes each of {list(self.choices)}; it got {held!r}")
         if not all(isinstance(value, bool) for value in held.values()):
             raise ValueError(f"whether a choice held is True or False; got {dict(held)}")
         true = [choice for choice in self.choices if held[choice]]
-        if len(true) != 1:
+        if len(true) > 1:
             raise ValueError(
-                f"exactly one choice must hold after the run; {len(true)} of them do: {dict(held)}"
+                f"one choice at most holds after the run; {len(true)} of them do: {dict(held)}"
             )
-        comparison = Comparison(self.choice, true[0])
-        if comparison.held is not None and not self._noted:
+        comparison = Comparison(self.choice, true[0] if true else NO_CHOICE)
+        if true and comparison.held is not None and not self._noted:
             self._noted = True
             diary.note(prediction=self.question, chose=self.choice, held=comparison.held)
         return comparison

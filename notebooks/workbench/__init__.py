@@ -25,6 +25,7 @@ _HOMES = {
     "Message": "message",
     "Moment": "moments",
     "Slider": "explorer",
+    "Table": "table",
     "Tally": "tally",
     "check_environment": "environment",
     "compare": "tally",

@@ -75,7 +75,7 @@ class Slider:
             description=self.label,
             continuous_update=False,
             style={"description_width": "14em"},
-            layout={"width": "36em"},
+            layout={"width": "36em", "max_width": "98%"},  # and no wider than its cell
         )
 
 

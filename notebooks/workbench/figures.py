@@ -41,6 +41,8 @@ WIDTH = 8.0  # inches
 # Notebooks show a figure smaller than it was drawn, so that it stays sharp on a dense screen.
 SHOWN_PER_INCH = 90
 SUMMARY = "The picture in words"
+# A margin on a dark page, where the figure's own edge shows.
+CARD = "box-sizing: border-box; padding: 8px; background: white"
 
 STYLE = {
     "figure.dpi": 120,
@@ -114,7 +116,7 @@ class Picture:
         png = base64.b64encode(self.png()).decode("ascii")
         named = (
             f'<img src="data:image/png;base64,{png}" alt="{html.escape(self.text)}"'
-            f' width="{width}" height="{height}">'
+            f' width="{width}" height="{height}" style="{CARD}">'
         )
         data = {"image/png": png, "text/markdown": named, "text/plain": self.text}
         return data, {"image/png": {"width": width, "height": height, "alt": self.text}}

@@ -51,7 +51,7 @@ def test_the_picture_shows_the_ratios_and_its_text_has_no_time():
     picture = times.plot("One is slow", to="fast")
     assert [text.get_text() for text in picture.figure.axes[0].texts] == ["12 ×", "1.5 ×", "1"]
     assert picture.text == (
-        "One is slow. Time per call, 2 calls each, as a multiple of that of fast; a bar for each "
+        "One is slow. Time per round, 2 rounds each, as a multiple of that of fast; a bar for each "
         "of: slow; middle; fast."
     )
     assert repr(times) == "Timings of: slow; middle; fast."

@@ -40,16 +40,17 @@ class Timings:
         return self.median(name) / self.median(to)
 
     def plot(self, title: str, *, to: str) -> Picture:
-        """Return the picture: a bar for each median, a dot for each call, the ratios beside them.
+        """Return the picture: a bar for each median, a dot for each round, the ratios beside them.
 
-        title: the finding. to: the variant to which the ratios refer.
+        title: the finding. to: the variant to which the ratios refer. It speaks of rounds, since
+        one call of a variant may make many requests.
 
         Raises KeyError if there is no variant of that name.
         """
         rounds = len(self.seconds[to])
         return Picture(
             self._draw(title, to),
-            f"{title.rstrip('.')}. Time per call, {rounds} calls each, as a multiple of that of "
+            f"{title.rstrip('.')}. Time per round, {rounds} rounds each, as a multiple of that of "
             f"{to}; a bar for each of: {'; '.join(self.seconds)}.",
         )
 
@@ -65,11 +66,11 @@ class Timings:
                 ratio = self.ratio(name, to)
                 words = "1" if name == to else f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.1f} ×"
                 axes.text(1.01, row, words, transform=axes.get_yaxis_transform(), **RATIO)
-            axes.set_xlim(0, right)  # a call that took far longer is not shown
+            axes.set_xlim(0, right)  # a round that took far longer is not shown
             axes.set_yticks(range(len(self.seconds)), list(self.seconds))
             axes.invert_yaxis()
             axes.tick_params(axis="y", length=0)
-            axes.set_xlabel("time of a call (ms): median and each call; at the right the ratio")
+            axes.set_xlabel("time of a round (ms): median and each round; at the right the ratio")
             set_title(figure, title)
         return figure
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import traceback
 
+import anyio
 import httpx
 import pytest
 
@@ -170,6 +171,73 @@ async def test_a_server_that_asks_to_wait(server):
                 response.raise_for_status()
             forms = (caught.value, repr(caught.value), printed(caught.value))
             assert [keys(form) for form in forms] == [["told to wait"]] * 3
+
+
+async def test_what_happens_as_a_failure_of_httpx_is_handled_may_be_anothers(server):
+    """A deadline around something else, a closed loop of something else: not httpx's."""
+    closed = asyncio.new_event_loop()
+    closed.close()
+
+    async def get_or(fallback):
+        async with httpx.AsyncClient() as client:
+            try:
+                await client.get(server.url + "/faults/reset")
+            except httpx.HTTPError:
+                await fallback()
+
+    async def too_slow():
+        async with asyncio.timeout(0.01):
+            await asyncio.Event().wait()
+
+    async def in_a_closed_loop():
+        closed.call_soon(print)
+
+    for fallback in (too_slow, in_a_closed_loop):
+        error = await failure(get_or(fallback))
+        assert isinstance(error.__context__ or error.__cause__.__context__, Exception)
+        assert not keys(error), fallback
+        assert not keys(printed(error)), fallback
+
+
+async def test_a_traceback_of_httpx_earlier_in_a_log_does_not_make_the_last_one_httpxs(server):
+    async with httpx.AsyncClient() as client:
+        earlier = printed(await failure(client.get(server.url + "/faults/reset")))
+    deadline = printed(await failure(asyncio.wait_for(asyncio.Event().wait(), 0.01)))
+    assert not keys(f"{earlier}2026-11-24 03:00:01 ERROR prices\n{deadline}")
+    assert keys(f"{deadline}2026-11-24 03:00:01 ERROR prices\n{earlier}") == keys(earlier)
+    # An error with a cause, and another failure before it that is no cause of it.
+    wrapped = f"{earlier}ERROR\n{printed(ValueError('17'))}ERROR\n{deadline}"
+    assert not keys(wrapped)
+
+
+def test_words_of_an_earlier_line_do_not_narrow_the_last_one():
+    handshake = "ERROR ConnectTimeout('_ssl.c:989: The handshake operation timed out')"
+    assert keys(handshake) == ["handshake"]
+    assert len(keys(f"{handshake}\nERROR ConnectTimeout('')")) > 1
+    late = "future: <Task finished coro=<AsyncClient.aclose() done, defined at /x.py:1> "
+    late += "exception=RuntimeError('Event loop is closed')>"
+    assert keys(f"{late}\nRuntimeError: Event loop is closed") == ["closed late"]
+    assert len(keys(f"{late}\nINFO\nRuntimeError: Event loop is closed")) == 2
+
+
+async def test_a_deadline_of_anyio_is_found(server):
+    async def within():
+        with anyio.fail_after(0.05):
+            async with httpx.AsyncClient() as client:
+                await client.get(server.url + "/faults/silence")
+
+    error = await failure(within())
+    assert keys(error) == keys(printed(error)) == ["own deadline"]
+
+
+async def test_a_response_that_is_closed_under_its_reader(server):
+    async with httpx.AsyncClient() as client:
+        request = client.build_request("GET", server.url + "/faults/headers-only")
+        response = await client.send(request, stream=True)
+        reading = asyncio.create_task(response.aread())
+        await asyncio.sleep(0)
+        await response.aclose()
+        assert keys(await failure(reading)) == ["own close"]
 
 
 def ring():

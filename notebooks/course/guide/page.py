@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 from course.guide.diagnosis import diagnose, links
 from course.guide.faces import FACES
@@ -14,6 +15,7 @@ from course.guide.reading import comes_from
 from course.guide.rows import Face, Read, Row
 from workbench.table import marked
 
+LONGEST = 140  # characters of an error's text that the page shows
 LESSONS = Path(__file__).resolve().parent.parent.parent
 VARIES = (
     (re.compile(r" object at 0x[0-9a-fA-F]+( \[[^\]]*\])?"), ""),
@@ -45,6 +47,7 @@ class Made:
                 return f"{name}(<the system's words>) from {type(root).__name__}"
         for varying, instead in VARIES:
             text = varying.sub(instead, text)
+        text = shorten(text, LONGEST, placeholder=" ...")
         return f"{name}({repr(text) if self.error.args else ''})"
 
 

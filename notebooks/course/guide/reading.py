@@ -6,6 +6,7 @@
 import ast
 import re
 import traceback
+from asyncio import CancelledError
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,6 +31,9 @@ MARGIN = re.compile(r"^ *[|+] ?", re.MULTILINE)
 MEMBER = re.compile(r"^ *\+(?:-\+)?-{10,} (?:\d+|\.\.\.) -{10,}$", re.MULTILINE)
 LAST_RULE = re.compile(r"^ *\+-{20,}$", re.MULTILINE)
 OF_PYTEST = re.compile(r"^E {2,}(.*)$", re.MULTILINE)
+# A line of asyncio's above the error of a task that nobody awaited.
+OF_A_TASK = ("future: <", "task: <")
+CANCELLED = "asyncio.exceptions.CancelledError"
 ROOT = re.compile(r" from (?:[\w.]+\.)?(?P<name>\w*(?:Error|error))(?:[ (](?P<number>\d+)\b)?")
 
 
@@ -42,7 +46,8 @@ class Said:
     chain: the exceptions that it comes from: names of types, an `OSError` also with its number,
         "OSError 24". None where nothing is known of them.
     through: whether it passed through httpx or httpcore. None where that is not known.
-    around: the whole log that it was read from; empty for an exception.
+    around: the line of a log that names it, with what asyncio says above of the task; empty for an
+        exception.
     """
 
     kind: str
@@ -108,11 +113,25 @@ def _said(error: BaseException) -> Said:
     module, name = type(error).__module__, type(error).__qualname__
     frames = [
         frame.f_globals.get("__name__", "").partition(".")[0]
-        for one in (error, *comes_from(error))
+        for one in _raised_from(error)
         for frame, _ in traceback.walk_tb(one.__traceback__)
     ]
     through = any(frame in LIBRARIES for frame in frames) if frames else None
     return Said(f"{module}.{name}", str(error), root_labels(error) or None, through)
+
+
+def _raised_from(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was raised from; a deadline's also from its cancellation.
+
+    `anyio.fail_after` raises a `TimeoutError` as it handles the `CancelledError`, without `from`.
+    """
+    seen: set[int] = set()
+    last: BaseException | None = error
+    while last is not None and id(last) not in seen:
+        yield last
+        seen.add(id(last))
+        cancelled = last.__context__ if isinstance(last.__context__, CancelledError) else None
+        last = last.__cause__ or cancelled
 
 
 def said_in(log: str) -> Iterator[list[list[Said]]]:
@@ -123,53 +142,78 @@ def said_in(log: str) -> Iterator[list[list[Said]]]:
     """
     log = plain(log)
     last = log.rpartition(HANDLED)[2]
-    if TRACEBACK not in last and not OF_PYTEST.search(last):
-        for line in reversed(last.split("\n")):
-            yield [[said] for said in _mentions(line, log)]
+    if TRACEBACK in last or OF_PYTEST.search(last):
+        yield _failures(log)
         return
-    pieces = last.split(CAUSED)
-    yield [
-        [*member, *(said for piece in reversed(pieces[:-1]) for said in _at_the_end(piece, log))]
-        for member in _members(pieces[-1], log)
-    ]
+    lines = last.split("\n")
+    for line, above in zip(reversed(lines), reversed(["", *lines[:-1]]), strict=True):
+        around = f"{above}\n{line}" if above.startswith(OF_A_TASK) else line
+        yield [[said] for said in _mentions(line, around)]
 
 
-def _members(piece: str, log: str) -> list[list[Said]]:
+def _failures(log: str) -> list[list[Said]]:
     """Return what a group's traceback says of each member; of another traceback its one failure."""
-    if not MEMBER.search(piece):
-        return [_at_the_end(piece, log)]
-    _, *members = MEMBER.split(LAST_RULE.split(piece)[0])
+    *causes, end = log.rpartition(HANDLED)[2].split(CAUSED)
+    if not MEMBER.search(end):
+        return [_chain(log)]
+    above, *members = MEMBER.split(LAST_RULE.split(end)[0])
+    *causes, _ = _of_the_last([*causes, above])
+    before = _chain(CAUSED.join(causes)) if causes else []
+    return [[*_chain(MARGIN.sub("", member)), *before] for member in members]
+
+
+def _chain(text: str) -> list[Said]:
+    """Return the exception at the end of a text's last traceback, then what it was raised from."""
+    handled, _, last = text.rpartition(HANDLED)
+    pieces = last.split(CAUSED)
+    if handled.rstrip("\n").rpartition("\n")[2].startswith(CANCELLED):
+        pieces.insert(0, handled)  # a deadline: see _raised_from
+    pieces = _of_the_last(pieces)
     found = []
-    for member in members:
-        pieces = MARGIN.sub("", member).rpartition(HANDLED)[2].split(CAUSED)
-        found.append([said for one in reversed(pieces) for said in _at_the_end(one, log)])
+    for end in range(len(pieces), 0, -1):
+        # Where it passed through says its own traceback, not another one in the same log.
+        own = "".join(piece.rpartition(TRACEBACK)[2] for piece in pieces[:end])
+        found += _at_the_end(pieces[end - 1], through=bool(IN_LIBRARY.search(own)))
     return found
 
 
-def _at_the_end(text: str, log: str) -> list[Said]:
+def _of_the_last(pieces: list[str]) -> list[str]:
+    """Return those pieces of a log, one for each cause, that end in the last traceback.
+
+    A piece with two tracebacks holds the end of one failure and the begin of the next.
+    """
+    begins = (n for n in range(len(pieces) - 1, 0, -1) if pieces[n].count(TRACEBACK) > 1)
+    return pieces[next(begins, 0) :]
+
+
+def _at_the_end(text: str, *, through: bool) -> list[Said]:
     """Return the exception at the end of a text's last traceback, and what its text mentions."""
     if (lines := OF_PYTEST.findall(text)) and TRACEBACK not in text:
-        return [said for line in reversed(lines) for said in _mentions(line, log, whole=True)]
-    lines = text.rpartition(TRACEBACK)[2].strip("\n").split("\n")
+        return [said for line in reversed(lines) for said in _mentions(line, line, whole=True)]
+    above, _, own = text.rpartition(TRACEBACK)
+    lines = own.strip("\n").split("\n")
     frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
     below = lines[frames[-1] :] if frames else lines
     end = next((line for line in below if line.strip() and not line[0].isspace()), "")
-    said = _mentions(end, log, whole=True)
+    since = above.rpartition(TRACEBACK)[2]  # an earlier traceback may be another task's
+    tasks = [line for line in since.split("\n") if line.startswith(OF_A_TASK)]
+    said = _mentions(end, "\n".join([*tasks, end]), whole=True, through=through)
     return said if said and end.startswith(said[0].kind) else []
 
 
-def _mentions(line: str, log: str, *, whole: bool = False) -> list[Said]:
+def _mentions(
+    line: str, around: str, *, whole: bool = False, through: bool | None = None
+) -> list[Said]:
     """Return the exceptions that a line names, from left to right.
 
     whole: whether the line is Python's own, where a type without a text has an empty one.
+    through: as in `Said`; a line by itself shows no path, so that nothing is known.
     """
-    # A line by itself shows no path: of where it passed through nothing is known.
-    through = bool(IN_LIBRARY.search(log)) if TRACEBACK in log else None
     found = []
     for match in MENTION.finditer(line):
         kind = ".".join(filter(None, (match["module"], match["name"])))
         root = ROOT.search(match["line"] or "") or ROOT.match(line, match.end())
-        found.append(Said(kind, _text(match, whole), _named(root), through, log))
+        found.append(Said(kind, _text(match, whole), _named(root), through, around))
     return found
 
 

@@ -95,8 +95,8 @@ FACES = (
             Row(
                 "own close",
                 "`ClosedResourceError` in the chain; it has",
-                "Your own code closed the client under the request.",
-                "Await every call inside the client's block.",
+                "Your own code closed the client, or the response, under the reader.",
+                "Await every call inside the client's block; the reader closes.",
                 True,
                 ("03-closed-too-early.ipynb",),
                 chain=("ClosedResourceError", "IndexError"),

@@ -1,11 +1,15 @@
 """Mistakes in the calling code: nothing is sent, or the answer has come."""
 
+import re
+
 from course.guide.rows import Face, Read, Row
 
-STREAM_ENDED = (
-    r"Attempted to read or stream content, but the stream has been closed\."
-    r"|Attempted to access streaming response content, without having called `read\(\)`\."
-)
+STREAMS = "deeper/05-what-a-stream-holds.ipynb"
+SIZES = "deeper/03-streams-and-sizes.ipynb"
+CLOSED = "Attempted to read or stream content, but the stream has been closed."
+NOT_READ = "Attempted to access streaming response content, without having called `read()`."
+TWICE = "Attempted to read or stream some content, but the content has already been streamed."
+BUSY = "aclose(): asynchronous generator is already running"
 ATTRIBUTES = "status_code|headers|text|content|json|raise_for_status|is_success|url|read|aread"
 
 FACES = (
@@ -19,7 +23,7 @@ FACES = (
                 "no await",
                 "yes",
                 "The `await` is missing: calling an `async def` sends nothing.",
-                "`response = await client.get(url)`; for a stream `async with client.stream(...)`.",
+                "`await client.get(url)`; `async with client.stream(...)`.",
                 False,
                 ("01-the-symptom.ipynb",),
                 read=Read(
@@ -79,19 +83,77 @@ FACES = (
         ),
     ),
     Face(
-        ("httpx.StreamClosed", "httpx.ResponseNotRead"),
-        STREAM_ENDED,
-        "who reads the body after its `stream()` block?",
+        ("httpx.StreamClosed",),
+        re.escape(CLOSED),
+        "who closed the response before its body was read?",
         (
             Row(
                 "stream ended",
                 "",
-                "A streamed body is read after its block, often by a `StreamingResponse`.",
-                "Read it inside; let whoever passes it on hold the block.",
-                True,
-                ("deeper/03-streams-and-sizes.ipynb", "09-fix-3-fastapi-depends.ipynb"),
+                "Its block had ended, or `aclose()`: often a `StreamingResponse` reads later.",
+                "Read inside; let whoever passes it on hold the block.",
+                None,
+                (SIZES, "09-fix-3-fastapi-depends.ipynb"),
+                read=Read(SIZES, f"StreamClosed: {CLOSED}"),
             ),
         ),
+    ),
+    Face(
+        ("httpx.ResponseNotRead",),
+        re.escape(NOT_READ),
+        "who asks for `text`, `content` or `json()`?",
+        (
+            Row(
+                "not read",
+                "",
+                "`client.stream()` does not read a body, and a response hook runs before it.",
+                "`await response.aread()` first, inside the block.",
+                None,
+                (SIZES,),
+                read=Read(SIZES, f"ResponseNotRead: {NOT_READ}"),
+            ),
+        ),
+    ),
+    Face(
+        ("httpx.StreamConsumed",),
+        re.escape(TWICE) + ".*",
+        "which body, the answer's or the request's?",
+        (
+            Row(
+                "read twice",
+                "the answer's",
+                "A second `aiter_...()` or `aread()` after the first has begun.",
+                "Keep one iterator, or begin with `await response.aread()`.",
+                True,
+                (STREAMS,),
+            ),
+            Row(
+                "sent twice",
+                "the request's, from a generator",
+                "A redirect (307), an auth flow, a second `send()`: its body comes once.",
+                "`content=` bytes. Again only if it is idempotent.",
+                True,
+                (STREAMS,),
+            ),
+        ),
+    ),
+    Face(
+        ("RuntimeError",),
+        r"(?:aclose|anext)\(\): asynchronous generator is already running",
+        "which two tasks use the generator?",
+        (
+            Row(
+                "generator busy",
+                "",
+                "Two tasks read or close it: after `asyncio.wait(..., timeout=)`, say, which "
+                "leaves the reader at work.",
+                "One task reads and closes; others cancel that task, and await it.",
+                None,
+                (STREAMS,),
+                read=Read(STREAMS, f"RuntimeError('{BUSY}')"),
+            ),
+        ),
+        through=False,
     ),
     Face(
         ("ValueError",),

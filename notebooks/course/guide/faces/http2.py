@@ -94,7 +94,7 @@ DISCONNECTED = Face(
             "http2 stale",
             "idle",
             "HTTP/2: a FIN had come, and httpx does not look for one there.",
-            "`keepalive_expiry` below the server's time-out. " + IF_IDEMPOTENT,
+            "`keepalive_expiry` below the server's. " + IF_IDEMPOTENT,
             False,
             (HTTP2,),
             read=Read(HTTP2, "RemoteProtocolError: Server disconnected"),

@@ -23,7 +23,7 @@ FACES = (
                 "closed late",
                 "a close: `Task exception was never retrieved` has `coro=<AsyncClient.aclose()`",
                 "A wrapper's `__del__` schedules the close when the connection's loop is gone.",
-                "Close the client in the loop that used it: leave its block, or await `aclose()`.",
+                "Close it in the loop that used it: by its block, or `await` of `aclose()`.",
                 None,
                 ("06-the-wrong-loop.ipynb",),
                 around=r"coro=<\S*aclose\(\)",
@@ -45,8 +45,8 @@ FACES = (
                 "two loops",
                 "yes",
                 "Two loops that live at once use one client. It comes now and then.",
-                "A client per loop, or one loop for all: `asyncio.run_coroutine_threadsafe`. Do "
-                "not just repeat: the request may have been carried out.",
+                "A client per loop, or one loop for all (`run_coroutine_threadsafe`). Do not just "
+                "repeat: the request may have been carried out.",
                 True,
                 ("deeper/06-two-loops-at-once.ipynb",),
             ),
@@ -82,7 +82,7 @@ FACES = (
                 "",
                 "It holds a time limit or a task group of anyio; another task closed it, after a "
                 "`break`, say.",
-                "`async with aclosing(generator)`: the task that iterates also closes.",
+                "`aclosing(generator)`: the task that iterates also closes.",
                 None,
                 ("02-context-managers.ipynb",),
                 read=Read(

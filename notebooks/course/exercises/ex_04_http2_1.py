@@ -9,6 +9,7 @@ import h2.errors
 import h2.events
 import httpx
 
+from course.exercises.over_http2 import over_http2
 from server.http2 import Http2Server
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
@@ -189,7 +190,7 @@ async def check(attempt, server):
 
 async def _calls(attempt, server, path, count, tries):
     """Return what came of so many calls at once on one client, and what the server saw."""
-    async with httpx.AsyncClient(http1=False, http2=True, verify=False, timeout=20) as client:
+    async with over_http2() as client:
         with server.ledger.watch() as seen:
             async with asyncio.timeout(PATIENCE):
                 came = await asyncio.gather(

@@ -70,9 +70,12 @@ def git():
     return run
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def imported_modules_set_aside():
-    """Keep what was imported by now out of the collections between tests, which it would slow."""
+    """Keep what stands by now out of the collections between a file's tests, which it would slow.
+
+    At the start of each file, since what pytest keeps of the tests before it grows.
+    """
     gc.collect()
     gc.freeze()
 

@@ -114,6 +114,26 @@ async def never_gives_up(client, url, tries):
     return await solution(client, url, sys.maxsize)
 
 
+async def tries_three_times_at_most(client, url, tries):
+    return await solution(client, url, min(tries, 3))
+
+
+async def remembers_its_first_stream(client, url, tries):
+    streams = []
+
+    async def trace(name, info):
+        if name == "http2.send_request_headers.started":
+            streams.append(info["stream_id"])
+
+    for _ in range(tries - 1):
+        try:
+            return await client.post(url, extensions={"trace": trace})
+        except httpx.RemoteProtocolError as error:
+            if not not_processed(error, streams[0]):
+                raise
+    return await client.post(url)
+
+
 async def asks_with_get(client, url, tries):
     return await client.get(url)
 
@@ -167,6 +187,14 @@ def _serve():
         if stream.path == "/never":
             connection.refuse(stream)
             return
+        if stream.path == "/twice":
+            first.setdefault("/twice", connection.number)
+            later = connection.number - first["/twice"]
+            if later > 1:
+                connection.answer(stream)
+            else:  # the first has not processed it, the second may have
+                connection.goaway(stream if later else connection.streams[-2])
+            return
         of_the_first = first.setdefault(stream.path, connection.number) == connection.number
         if not of_the_first or stream.nth > PLACES:
             connection.answer(stream)
@@ -185,6 +213,7 @@ async def check(attempt, server):
     await asked("/refused", 5, again=5, failed=0, what="Each stream was refused")
     await asked("/broken-off", 5, again=0, failed=5, what="An INTERNAL_ERROR ended each stream")
     await asked("/five-processed", 10, again=5, failed=5, what="Five were never sent")
+    await _twice(attempt, server)
     await _gives_up(attempt, server)
 
 
@@ -254,8 +283,27 @@ async def _trial(attempt, server, path, count, *, again, failed, what):
     )
 
 
+async def _twice(attempt, server):
+    """An order that the first connection has not processed, and the second one may have."""
+    async with httpx.AsyncClient(http1=False, http2=True, verify=False, timeout=20) as client:
+        for _ in range(PLACES - 1):
+            await client.post(server.url + "/well")
+        with server.ledger.watch() as seen:
+            try:
+                outcome = await attempt(client, server.url + "/twice", 3)
+            except httpx.RemoteProtocolError as error:
+                outcome = error
+    expect(
+        isinstance(outcome, Exception) and seen.requests == 2,
+        "Each time it is this time's stream that counts.",
+        happened=f"The first connection had not processed an order, the second may have: its last "
+        f"stream was the order's own. It was sent {seen.requests} times in all.",
+        seen=seen,
+    )
+
+
 async def _gives_up(attempt, server):
-    for tries in (1, 2, 3):
+    for tries in (1, 2, 3, 5):
         try:
             [came], seen = await _calls(attempt, server, "/never", 1, tries)
         except TimeoutError:
@@ -293,6 +341,8 @@ EXERCISE = Exercise(
         WrongAnswer(knows_stream_zero_only, "Five were never sent, and 10 of 10 orders failed"),
         WrongAnswer(knows_goaway_only, "Each stream was refused, and 5 of 5"),
         WrongAnswer(repeats_each_reset, "An INTERNAL_ERROR ended each stream, and of 5"),
+        WrongAnswer(tries_three_times_at_most, "With tries=5"),
+        WrongAnswer(remembers_its_first_stream, "the second may have: its last stream"),
         WrongAnswer(asks_with_get, "`<Response [405"),
         WrongAnswer(never_gives_up, "no end within"),
         WrongAnswer(hides_the_exception, "`None` was returned, as if"),

@@ -234,6 +234,29 @@ def returns_what_a_job_raises(url, jobs):
     return asyncio.run(main())
 
 
+def posts_and_reads_nothing(url, jobs):
+    solution(url, jobs)
+    return list(jobs)
+
+
+def hides_what_broke(url, jobs):
+    try:
+        return solution(url, jobs)
+    except httpx.TransportError:
+        return []
+
+
+def posts_what_broke_again(url, jobs):
+    try:
+        return solution(url, jobs)
+    except httpx.TransportError:
+        return solution(url, jobs)
+
+
+def posts_what_is_alike_once(url, jobs):
+    return solution(url, [*{str(job): job for job in jobs}.values()])
+
+
 def gets_instead_of_posting(url, jobs):
     async def main():
         async with httpx.AsyncClient() as client:
@@ -279,6 +302,10 @@ EXERCISE = Exercise(
         WrongAnswer(leaves_its_loop_open, "1 event loop was not closed"),
         WrongAnswer(swallows_what_a_job_raises, "returned 2 answers and raised nothing"),
         WrongAnswer(returns_what_a_job_raises, "returned 3 answers and raised nothing"),
+        WrongAnswer(posts_and_reads_nothing, 'A server answered "done"'),
+        WrongAnswer(hides_what_broke, "httpx raised `ReadError`"),
+        WrongAnswer(posts_what_broke_again, "and the job was posted 2 times"),
+        WrongAnswer(posts_what_is_alike_once, "with 1 posts on"),
         WrongAnswer(gets_instead_of_posting, "4 other requests, the first a GET"),
         WrongAnswer(posts_them_all_in_one, "4 jobs came in fewer posts: 1"),
         WrongAnswer(asks_nothing, "No request was made"),

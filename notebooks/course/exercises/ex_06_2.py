@@ -144,6 +144,20 @@ def remembers_the_last_loop():
     return get_client
 
 
+def drops_them_all():
+    clients = {}
+
+    def get_client():
+        loop = asyncio.get_running_loop()
+        if any(known.is_closed() for known in clients):
+            clients.clear()
+        if loop not in clients or clients[loop].is_closed:
+            clients[loop] = httpx.AsyncClient()
+        return clients[loop]
+
+    return get_client
+
+
 def hands_out_a_closed_one():
     clients = {}
 
@@ -217,6 +231,7 @@ EXERCISE = Exercise(
         WrongAnswer(makes_one_for_each_task, "Two tasks of one loop were given two clients"),
         WrongAnswer(remembers_the_last_loop, "when its turn came again"),
         WrongAnswer(trusts_a_weak_dictionary, "whoever keeps the client keeps the loop"),
+        WrongAnswer(drops_them_all, "A third loop had run and ended"),
         WrongAnswer(hands_out_a_closed_one, "returned a client that is closed"),
         WrongAnswer(closes_it_in_another_loop, "Task exception was never retrieved"),
         WrongAnswer(makes_it_with_async_def, "an object of type `coroutine`"),

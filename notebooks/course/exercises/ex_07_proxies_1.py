@@ -77,6 +77,13 @@ def sets_the_environment(proxy, hosts):
     return httpx.AsyncClient()
 
 
+def empties_the_environment(proxy, hosts):
+    for name in VARIABLES:
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
+    return believes_the_environment(proxy, hosts)
+
+
 def checks_no_certificates(proxy, hosts):
     mounts = {f"all://{host}": None for host in hosts}
     return httpx.AsyncClient(proxy=proxy, mounts=mounts, trust_env=False, verify=False)
@@ -112,6 +119,7 @@ async def _case(attempt, server, proxy, hosts, around="no variable is set"):
     )
     noted.require_certificates_checked()
     changed = sorted(name for name in os.environ if kept.get(name) != os.environ[name])
+    gone = sorted(kept.keys() - os.environ.keys())
     async with client:
         for host in (ELSEWHERE, HERE, ALSO_HERE):
             for scheme in ("http", "https"):
@@ -122,11 +130,9 @@ async def _case(attempt, server, proxy, hosts, around="no variable is set"):
                 went_direct = len(proxy.asked) == asked
                 said = f"With `hosts={hosts}`, where {around}, an {scheme} request to {host}"
                 _expect_way(host in hosts, went_direct, said)
-    expect(
-        not changed,
-        "The environment is left alone: it belongs to the whole process.",
-        happened=f"These were changed: {', '.join(changed)}.",
-    )
+    alone = "The environment is left alone: it belongs to the whole process."
+    expect(not changed, alone, happened=f"These were changed: {', '.join(changed)}.")
+    expect(not gone, alone, happened=f"These are gone: {', '.join(gone)}.")
 
 
 def _expect_way(listed, went_direct, said):
@@ -162,6 +168,7 @@ EXERCISE = Exercise(
         WrongAnswer(believes_the_environment, "where HTTP_PROXY names another"),
         WrongAnswer(knows_this_machine_only, "request to localhost, which is not listed"),
         WrongAnswer(sets_the_environment, "These were changed: "),
+        WrongAnswer(empties_the_environment, "These are gone: "),
         WrongAnswer(checks_no_certificates, "Your clients check no certificate"),
         WrongAnswer(uses_a_sync_client, "An object of type `Client` was returned"),
     ],

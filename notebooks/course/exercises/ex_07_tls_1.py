@@ -92,6 +92,14 @@ def shares_a_context(authority, identity):
     return httpx.AsyncClient(verify=context)
 
 
+def writes_into_the_bundle(authority, identity):
+    with Path(certifi.where()).open("a", encoding="utf-8") as bundle:
+        bundle.write(authority)
+    context = httpx.create_ssl_context()
+    context.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=context)
+
+
 def uses_the_old_argument(authority, identity):
     context = httpx.create_ssl_context()
     context.load_verify_locations(cadata=authority)
@@ -133,6 +141,7 @@ async def check(attempt, server):
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         places = Places(folder)
+        bundle = places.usual_file.read_bytes()
         # One file stands in for the usual authorities, whether an answer asks certifi or OpenSSL.
         usual = str(places.usual_file)
         with (
@@ -150,6 +159,12 @@ async def check(attempt, server):
             finally:
                 for client in clients.values():
                     await client.aclose()
+        expect(
+            places.usual_file.read_bytes() == bundle,
+            "The file with the usual authorities is left as it is.",
+            happened="Your function has written into it: whoever reads that file, in whichever "
+            "program, now trusts one authority more.",
+        )
     old = [str(warning.message) for warning in said if "`cert=...`" in str(warning.message)]
     expect(not old, "No use of a deprecated argument.", happened=f"httpx warned: {' '.join(old)}")
 
@@ -227,6 +242,7 @@ EXERCISE = Exercise(
         WrongAnswer(trusts_the_usual_only, "came in as nobody: `[SSL: CERTIFICATE_VERIFY_FAILED]"),
         WrongAnswer(shows_nothing, "the server took no certificate from it"),
         WrongAnswer(shares_a_context, "The client of anna came in as ben"),
+        WrongAnswer(writes_into_the_bundle, "Your function has written into it"),
         WrongAnswer(uses_the_old_argument, "httpx warned"),
         WrongAnswer(returns_the_context, "An object of type `SSLContext` was returned"),
         WrongAnswer(returns_a_sync_client, "An object of type `Client` was returned"),

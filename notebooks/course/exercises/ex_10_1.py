@@ -41,6 +41,10 @@ def the_smaller_number_connects(connect, rest):
     return httpx.Timeout(max(connect, rest), connect=min(connect, rest))
 
 
+def caps_what_it_is_given(connect, rest):
+    return httpx.Timeout(max(rest, 2.0), connect=min(connect, 10.0))
+
+
 def forgets_the_return(connect, rest):
     httpx.Timeout(rest, connect=connect)
 
@@ -57,8 +61,8 @@ RIGHT = (names_all_four, a_tuple_of_four)
 
 
 async def check(attempt, server):
-    # The third pair is the other way round: neither number is always the smaller one.
-    for connect, rest in ((5.0, 30.0), (0.5, 2.0), (10.0, 3.0)):
+    # The last two are the other way round: neither number is always the smaller one.
+    for connect, rest in ((5.0, 30.0), (0.5, 2.0), (10.0, 3.0), (60.0, 0.1)):
         _check_limits(attempt(connect, rest), connect, rest)
 
 
@@ -120,8 +124,9 @@ EXERCISE = Exercise(
         WrongAnswer(one_number, "connecting may take 30.0 s"),
         WrongAnswer(the_default_is_for_connecting, "`write` and `pool` got the 5.0 s"),
         WrongAnswer(a_dictionary, "a value of type `dict`"),
-        WrongAnswer(the_numbers_of_the_article, "that your function was not given"),
+        WrongAnswer(the_numbers_of_the_article, "`make_timeout(0.5, 2.0)`"),
         WrongAnswer(the_smaller_number_connects, "connecting may take 3.0 s"),
+        WrongAnswer(caps_what_it_is_given, "`make_timeout(60.0, 0.1)`"),
         WrongAnswer(forgets_the_return, "that reaches no `return`"),
     ],
     solution=solution,

@@ -89,6 +89,36 @@ def goes_by_the_lines(source):
     return [line for line in left if all_calls.count(line) == 1]
 
 
+def takes_any_package(source):
+    tree = ast.parse(source)
+    own = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    others = {name for name in own if name.endswith(".AsyncClient")} - {"httpx.AsyncClient"}
+    for name in others:
+        source = source.replace(name, "httpx.AsyncClient")
+    return solution(source)
+
+
+def looks_into_the_heads(source):
+    tree = ast.parse(source)
+    heads = (node for head in _heads(tree, ast.AsyncWith) for node in ast.walk(head))
+    return _others(tree, *heads, *_given_to(tree))
+
+
+def knows_the_stack_by_its_name(source):
+    tree = ast.parse(source)
+    given = _given_to(tree, "stack.enter_async_context")
+    return _others(tree, *_heads(tree, ast.AsyncWith), *given)
+
+
+def looks_into_functions_only(source):
+    tree = ast.parse(source)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    inside = {
+        call.lineno for node in ast.walk(tree) if isinstance(node, kinds) for call in _calls(node)
+    }
+    return [line for line in solution(source) if line in inside]
+
+
 def forgets_the_first(source):
     return solution(source)[1:]
 
@@ -167,6 +197,18 @@ CASES = (
         "async with httpx.AsyncClient() as a: await httpx.AsyncClient().get(url)\n",
         [1],
     ),
+    ("an `AsyncClient` of another package", "client = other.AsyncClient()\n", []),
+    (
+        "a client that is wrapped into what is entered",
+        "async with traced(httpx.AsyncClient()) as client:\n    pass\n",
+        [1],
+    ),
+    (
+        "a client given to a stack of another name",
+        "client = await self.exits.enter_async_context(httpx.AsyncClient())\n",
+        [],
+    ),
+    ("a client outside of any function", "CLIENT = httpx.AsyncClient()\n", [1]),
     ("no client of httpx's", "client = httpx.Client()\nother = AsyncClientPool()\n", []),
 )
 
@@ -176,7 +218,7 @@ async def check(attempt, server):
         # As a whole module: `await` and `async with` stand in a function.
         source = "import httpx\n\nasync def main(url, stack):\n"
         source += "".join(f"    {line}" for line in body.splitlines(keepends=True))
-        if '"""' in body:
+        if '"""' in body or body.startswith("CLIENT"):
             source = "import httpx\n\n\n" + body
         expected = [line + 3 for line in lines]
         found = attempt(source)
@@ -214,6 +256,10 @@ EXERCISE = Exercise(
             "It returned `[]` for this:\n\nimport httpx\n\nasync def main(url, stack):\n    \n",
         ),
         WrongAnswer(takes_every_stack, "for a client for `enter_context`"),
+        WrongAnswer(takes_any_package, "for an `AsyncClient` of another package"),
+        WrongAnswer(looks_into_the_heads, "for a client that is wrapped"),
+        WrongAnswer(knows_the_stack_by_its_name, "for a client given to a stack of another name"),
+        WrongAnswer(looks_into_functions_only, "for a client outside of any function"),
         WrongAnswer(goes_by_the_lines, "for an entered client and another one on a line"),
         WrongAnswer(says_yes_or_no, "an object of type `bool`"),
         WrongAnswer(counts_from_zero, "It returned `[5]`"),

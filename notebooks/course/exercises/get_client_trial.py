@@ -121,6 +121,13 @@ def _two_loops_in_turn(get_client):
             happened="Two loops ran in turn, and the first was given another client when its turn "
             "came again.",
         )
+        asyncio.run(ask())
+        expect(
+            (one.run(ask()), two.run(ask())) == (first, second),
+            "In one event loop always the same client.",
+            happened="A third loop had run and ended, and one that still lives was given another "
+            "client than before.",
+        )
 
 
 def _programs_that_forget(get_client, url):

@@ -11,6 +11,7 @@ import httpx
 from workbench.checking.record import Wrong, expect, still_open
 
 JOBS = [{"job": number} for number in range(1, 5)]
+TWINS = [JOBS[1], JOBS[1]]
 NO_JSON = {"job": {1, 2}}  # a set: httpx cannot write it, and raises TypeError
 PATCHES = ("nest_asyncio", "nest_asyncio2")
 
@@ -54,15 +55,67 @@ async def check(attempt, server):
         await attempt.require_nothing_left()
         await _with_a_job_that_fails(attempt, server)
         with server.ledger.watch() as seen:
-            answers = await asyncio.to_thread(attempt, server.url, JOBS[1:3])
+            answers = await asyncio.to_thread(attempt, server.url, TWINS)
         expect(
-            (answers, seen.requests, seen.connections) == (JOBS[1:3], 2, 1),
-            "Called again with two jobs, it does the same.",
+            (answers, seen.requests, seen.connections) == (TWINS, 2, 1),
+            "Called again with two jobs, which are alike, it does the same.",
             happened=f"It returned `{answers!r}`, with {seen.requests} posts on "
             f"{seen.connections} connections.",
             seen=seen,
         )
         await attempt.require_nothing_left()
+        await _with_another_answer(attempt)
+        await _with_a_connection_that_breaks(attempt)
+
+
+async def _with_another_answer(attempt):
+    """What a server answers need not be what it was sent."""
+    with _answering(lambda request: httpx.Response(200, json={"json": "done"}, request=request)):
+        answers = await asyncio.to_thread(attempt, "http://jobs", JOBS[:1])
+    expect(
+        answers == ["done"],
+        'The "json" of each answer.',
+        happened=f'A server answered "done", and `{answers!r}` was returned.',
+    )
+
+
+async def _with_a_connection_that_breaks(attempt):
+    tries = []
+
+    def breaks(request):
+        tries.append(request)
+        raise httpx.ReadError("the connection broke", request=request)
+
+    raised = None
+    with _answering(breaks):
+        try:
+            answers = await asyncio.to_thread(attempt, "http://jobs", JOBS[:1])
+        except httpx.ReadError as error:
+            raised = error
+    expect(
+        len(tries) == 1,
+        "Each job is posted once, also one whose connection breaks: it may have been carried out.",
+        happened=f"The connection broke, and the job was posted {len(tries)} times.",
+    )
+    expect(
+        raised is not None,
+        "What a job raises comes through.",
+        happened="The connection broke, httpx raised `ReadError`, and your function returned "
+        f"`{None if raised else answers!r}`.",
+    )
+
+
+@contextlib.contextmanager
+def _answering(answer):
+    """Have httpx's transports send nothing, and give what `answer(request)` gives or raises."""
+
+    async def answering(transport, request):
+        return answer(request)
+
+    sending = mock.patch.object(httpx.HTTPTransport, "handle_request", lambda _, r: answer(r))
+    sending_async = mock.patch.object(httpx.AsyncHTTPTransport, "handle_async_request", answering)
+    with sending, sending_async:
+        yield
 
 
 def _require_answers(answers, seen, made):

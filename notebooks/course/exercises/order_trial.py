@@ -1,0 +1,178 @@
+"""The check of exercise 04-http2-1: orders, and an HTTP/2 server that ends their connections.
+
+`ex_04_http2_1.py` uses it. It asks the server that `serve` makes, with clients of its own.
+"""
+
+import asyncio
+from functools import partial
+
+import h2.errors
+import httpx
+
+from course.exercises.over_http2 import over_http2
+from server.http2 import Http2Server
+from workbench.checking.record import expect
+
+PLACES = 5  # streams that the server allows at once
+PATIENCE = 3.0  # seconds for the calls of one trial
+
+
+def refuse_all(connection, *code):
+    for stream in connection.streams:
+        connection.refuse(stream, *code)
+
+
+# What the first connection of a trial does when PLACES requests are there, by their path.
+ENDS = {
+    "/none-processed": lambda connection: connection.goaway(),
+    "/two-processed": lambda connection: connection.goaway(connection.streams[1]),
+    "/five-processed": lambda connection: connection.goaway(connection.streams[4]),
+    "/refused": refuse_all,
+    "/closed": lambda connection: connection.close(),
+    "/broken-off": lambda connection: refuse_all(connection, h2.errors.ErrorCodes.INTERNAL_ERROR),
+}
+
+
+def serve():
+    """Return the server, which ends its connections as a request's path says."""
+    first = {}  # path -> the number of its first connection
+
+    def rule(connection, stream):
+        if stream.method != "POST":
+            connection.answer(stream, 405)
+            return
+        if stream.path in ("/busy", "/well"):
+            connection.answer(stream, 503 if stream.path == "/busy" else 200)
+            return
+        if stream.path == "/never":
+            connection.refuse(stream)
+            return
+        if stream.path == "/twice":
+            first.setdefault("/twice", connection.number)
+            later = connection.number - first["/twice"]
+            if later > 1:
+                connection.answer(stream)
+            else:  # the first has not processed it, the second may have
+                connection.goaway(stream if later else connection.streams[-2])
+            return
+        of_the_first = first.setdefault(stream.path, connection.number) == connection.number
+        if not of_the_first or stream.nth > PLACES:
+            connection.answer(stream)
+        elif len(connection.streams) == PLACES:
+            ENDS[stream.path](connection)
+
+    return Http2Server(rule, max_streams=PLACES)
+
+
+async def check(attempt, server):
+    await _uses_the_client(attempt, server)
+    asked = partial(_trial, attempt, server)
+    await asked("/closed", 5, again=0, failed=5, what="The connection was closed without a word")
+    await asked("/none-processed", 5, again=5, failed=0, what="The last stream was 0: none was")
+    await asked("/two-processed", 5, again=3, failed=2, what="Two streams may be processed")
+    await asked("/refused", 5, again=5, failed=0, what="Each stream was refused")
+    await asked("/broken-off", 5, again=0, failed=5, what="An INTERNAL_ERROR ended each stream")
+    await asked("/five-processed", 10, again=5, failed=5, what="Five were never sent")
+    await _twice(attempt, server)
+    await _gives_up(attempt, server)
+
+
+async def _calls(attempt, server, path, count, tries):
+    """Return what came of so many calls at once on one client, and what the server saw."""
+    async with over_http2() as client:
+        with server.ledger.watch() as seen:
+            async with asyncio.timeout(PATIENCE):
+                came = await asyncio.gather(
+                    *(attempt(client, server.url + path, tries) for _ in range(count)),
+                    return_exceptions=True,
+                )
+    attempt.require_request(seen)
+    for outcome in came:
+        if isinstance(outcome, Exception) and not isinstance(outcome, httpx.RemoteProtocolError):
+            raise outcome
+        expect(
+            isinstance(outcome, httpx.Response | httpx.RemoteProtocolError),
+            "A response, or the exception that was raised for it.",
+            happened=f"Nothing was raised, and `{outcome!r}` was returned, as if it were one.",
+            seen=seen,
+        )
+    return came, seen
+
+
+async def _uses_the_client(attempt, server):
+    for path, status in (("/well", 200), ("/busy", 503)):
+        [came], seen = await _calls(attempt, server, path, 1, tries=3)
+        expect(
+            isinstance(came, httpx.Response) and came.status_code == status and seen.requests == 1,
+            "What is answered is returned as it is, also a 503.",
+            happened=f"`{came!r}` came of {seen.requests} requests.",
+            seen=seen,
+        )
+    [came, *_], seen = await _calls(attempt, server, "/well", 5, tries=1)
+    expect(
+        seen.connections == 1,
+        "The requests go out on the client that was passed in.",
+        happened=f"Five calls opened {seen.connections} connections.",
+        seen=seen,
+    )
+
+
+async def _trial(attempt, server, path, count, *, again, failed, what):
+    """So many calls: how many requests came again, how many exceptions came out."""
+    came, seen = await _calls(attempt, server, path, count, tries=3)
+    errors = [outcome for outcome in came if isinstance(outcome, Exception)]
+    repeated = seen.requests - min(count, PLACES)
+    expect(
+        repeated <= again,
+        "What may be processed is not sent a second time.",
+        happened=f"{what}, and of {count} orders {repeated} were sent again or anew, where "
+        f"{again} may be.",
+        seen=seen,
+    )
+    expect(
+        len(errors) >= failed,
+        "What is not known to be unprocessed fails with the exception that was raised.",
+        happened=f"{what}, and {len(errors)} exceptions came out, where {failed} should.",
+        seen=seen,
+    )
+    expect(
+        len(errors) == failed,
+        "What the server did not process is sent again.",
+        happened=f"{what}, and {len(errors)} of {count} orders failed: `{errors[-1:]!r}`.",
+        seen=seen,
+    )
+
+
+async def _twice(attempt, server):
+    """An order that the first connection has not processed, and the second one may have."""
+    async with over_http2() as client:
+        for _ in range(PLACES - 1):
+            await client.post(server.url + "/well")
+        with server.ledger.watch() as seen:
+            try:
+                outcome = await attempt(client, server.url + "/twice", 3)
+            except httpx.RemoteProtocolError as error:
+                outcome = error
+    expect(
+        isinstance(outcome, Exception) and seen.requests == 2,
+        "Each time it is this time's stream that counts.",
+        happened=f"The first connection had not processed an order, the second may have: its last "
+        f"stream was the order's own. It was sent {seen.requests} times in all.",
+        seen=seen,
+    )
+
+
+async def _gives_up(attempt, server):
+    for tries in (1, 2, 3, 5):
+        try:
+            [came], seen = await _calls(attempt, server, "/never", 1, tries)
+        except TimeoutError:
+            came, seen = None, attempt.seen
+        expect(
+            isinstance(came, httpx.RemoteProtocolError) and seen.requests == tries,
+            f"With tries={tries} an order is sent {tries} times at most, and then fails.",
+            happened=f"It was refused each time, and there was no end within {PATIENCE:g} s."
+            if came is None
+            else f"It was refused each time, and sent {seen.requests} times.",
+            seen=seen,
+        )

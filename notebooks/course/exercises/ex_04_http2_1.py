@@ -1,5 +1,6 @@
 """Send an order again where the HTTP/2 server has said that it did not process it."""
 
+import asyncio
 import re
 import sys
 
@@ -104,6 +105,20 @@ knows_goaway_only = repeating_where(
 )
 
 
+def repeats_too(name, kind):
+    return repeating_where(
+        name,
+        lambda error, stream: (
+            isinstance(error, kind)
+            or (isinstance(error, httpx.RemoteProtocolError) and not_processed(error, stream))
+        ),
+    )
+
+
+repeats_a_read_error = repeats_too("repeats_a_read_error", httpx.ReadError)
+repeats_a_timeout = repeats_too("repeats_a_timeout", httpx.TimeoutException)
+
+
 async def never_gives_up(client, url, tries):
     return await solution(client, url, sys.maxsize)
 
@@ -139,6 +154,24 @@ async def hides_the_exception(client, url, tries):
         return None
 
 
+async def raises_one_of_its_own(client, url, tries):
+    try:
+        return await solution(client, url, tries)
+    except httpx.RemoteProtocolError as error:
+        raise httpx.RemoteProtocolError("the order may have been processed") from error
+
+
+async def lets_it_go_on(client, url, tries):
+    return await asyncio.shield(solution(client, url, tries))
+
+
+async def swallows_a_cancellation(client, url, tries):
+    try:
+        return await solution(client, url, tries)
+    except asyncio.CancelledError:
+        return None
+
+
 async def repeats_a_503(client, url, tries):
     for _ in range(tries - 1):
         response = await solution(client, url, tries)
@@ -158,7 +191,7 @@ EXERCISE = Exercise(
     task="`order(client, url, tries)` sends a POST and returns the response, whatever its status. "
     "Where it fails, and the server has said that it did not process this stream (a GOAWAY with a "
     "last stream below it, or REFUSED_STREAM), it is sent again, `tries` times in all. Otherwise "
-    "the exception comes out.",
+    "the exception comes out. A caller that is cancelled leaves nothing running.",
     starter=order,
     hints=[
         "Which of the notebook's functions decides from an exception and a stream's number? It is "
@@ -180,6 +213,11 @@ EXERCISE = Exercise(
         WrongAnswer(asks_with_get, "`<Response [405"),
         WrongAnswer(never_gives_up, "no end within"),
         WrongAnswer(hides_the_exception, "`None` was returned, as if"),
+        WrongAnswer(raises_one_of_its_own, "another one came out in its place"),
+        WrongAnswer(repeats_a_read_error, "The connection was reset, and of 5"),
+        WrongAnswer(repeats_a_timeout, "No answer came in time"),
+        WrongAnswer(lets_it_go_on, "and a task went on"),
+        WrongAnswer(swallows_a_cancellation, "no CancelledError came"),
         WrongAnswer(repeats_a_503, "came of 3 requests"),
         WrongAnswer(makes_a_client_of_its_own, "Five calls opened 5 connections"),
     ],

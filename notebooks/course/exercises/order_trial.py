@@ -9,12 +9,28 @@ from functools import partial
 import h2.errors
 import httpx
 
-from course.exercises.over_http2 import over_http2
 from server.http2 import Http2Server
 from workbench.checking.record import expect
 
 PLACES = 5  # streams that the server allows at once
 PATIENCE = 3.0  # seconds for the calls of one trial
+HASTY = 0.3  # seconds that a client waits for an answer that never comes
+FAILURES = (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout)  # of these trials
+
+
+class NotingTransport(httpx.AsyncHTTPTransport):
+    """Speaks HTTP/2 as `over_http2` does; `raised` are the exceptions that came out of it."""
+
+    def __init__(self):
+        super().__init__(http1=False, http2=True, verify=False)
+        self.raised = []
+
+    async def handle_async_request(self, request):
+        try:
+            return await super().handle_async_request(request)
+        except httpx.TransportError as error:
+            self.raised.append(error)
+            raise
 
 
 def refuse_all(connection, *code):
@@ -29,8 +45,13 @@ ENDS = {
     "/five-processed": lambda connection: connection.goaway(connection.streams[4]),
     "/refused": refuse_all,
     "/closed": lambda connection: connection.close(),
+    "/reset": lambda connection: connection.reset(),
     "/broken-off": lambda connection: refuse_all(connection, h2.errors.ErrorCodes.INTERNAL_ERROR),
 }
+
+# Before these, the client has answered the server's SETTINGS: what lies in the socket as a server
+# closes it makes an RST of its FIN.
+CLOSES = ("/closed", "/reset")
 
 
 def serve():
@@ -39,13 +60,15 @@ def serve():
 
     def rule(connection, stream):
         if stream.method != "POST":
+            connection.streams.remove(stream)  # not one of the orders
             connection.answer(stream, 405)
             return
         if stream.path in ("/busy", "/well"):
             connection.answer(stream, 503 if stream.path == "/busy" else 200)
             return
-        if stream.path == "/never":
-            connection.refuse(stream)
+        if stream.path in ("/never", "/silent"):
+            if stream.path == "/never":
+                connection.refuse(stream)
             return
         if stream.path == "/twice":
             first.setdefault("/twice", connection.number)
@@ -56,7 +79,7 @@ def serve():
                 connection.goaway(stream if later else connection.streams[-2])
             return
         of_the_first = first.setdefault(stream.path, connection.number) == connection.number
-        if not of_the_first or stream.nth > PLACES:
+        if not of_the_first or len(connection.streams) > PLACES:
             connection.answer(stream)
         elif len(connection.streams) == PLACES:
             ENDS[stream.path](connection)
@@ -68,6 +91,7 @@ async def check(attempt, server):
     await _uses_the_client(attempt, server)
     asked = partial(_trial, attempt, server)
     await asked("/closed", 5, again=0, failed=5, what="The connection was closed without a word")
+    await asked("/reset", 5, again=0, failed=5, what="The connection was reset")
     await asked("/none-processed", 5, again=5, failed=0, what="The last stream was 0: none was")
     await asked("/two-processed", 5, again=3, failed=2, what="Two streams may be processed")
     await asked("/refused", 5, again=5, failed=0, what="Each stream was refused")
@@ -75,28 +99,50 @@ async def check(attempt, server):
     await asked("/five-processed", 10, again=5, failed=5, what="Five were never sent")
     await _twice(attempt, server)
     await _gives_up(attempt, server)
+    await _times_out(attempt, server)
+    await _cancelled(attempt, server)
 
 
-async def _calls(attempt, server, path, count, tries):
+async def _calls(attempt, server, path, count, tries, read=20.0):
     """Return what came of so many calls at once on one client, and what the server saw."""
-    async with over_http2() as client:
+    transport, timeout = NotingTransport(), httpx.Timeout(20, read=read)
+    async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
+        if path in CLOSES:
+            await client.get(server.url)
         with server.ledger.watch() as seen:
             async with asyncio.timeout(PATIENCE):
                 came = await asyncio.gather(
                     *(attempt(client, server.url + path, tries) for _ in range(count)),
                     return_exceptions=True,
                 )
+            await attempt.settle()
     attempt.require_request(seen)
     for outcome in came:
-        if isinstance(outcome, Exception) and not isinstance(outcome, httpx.RemoteProtocolError):
-            raise outcome
-        expect(
-            isinstance(outcome, httpx.Response | httpx.RemoteProtocolError),
-            "A response, or the exception that was raised for it.",
-            happened=f"Nothing was raised, and `{outcome!r}` was returned, as if it were one.",
-            seen=seen,
-        )
+        if isinstance(outcome, BaseException):
+            _expect_raised_by_the_client(outcome, transport.raised, seen)
+        else:
+            expect(
+                isinstance(outcome, httpx.Response),
+                "A response, or the exception that was raised for it.",
+                happened=f"Nothing was raised, and `{outcome!r}` was returned, as if it were one.",
+                seen=seen,
+            )
     return came, seen
+
+
+def _expect_raised_by_the_client(error, raised, seen):
+    """Refuse an exception in place of another; raise one that is a mistake of the answer's."""
+    by_the_client = any(error is one for one in raised)
+    in_its_place = isinstance(error, FAILURES) or any(error.__cause__ is one for one in raised)
+    expect(
+        by_the_client or not in_its_place,
+        "The exception that the client raised comes out.",
+        happened=f"The client raised `{raised[-1:]!r}`, and another one came out in its place: "
+        f"`{error!r}`.",
+        seen=seen,
+    )
+    if not isinstance(error, FAILURES):
+        raise error
 
 
 async def _uses_the_client(attempt, server):
@@ -145,7 +191,7 @@ async def _trial(attempt, server, path, count, *, again, failed, what):
 
 async def _twice(attempt, server):
     """An order that the first connection has not processed, and the second one may have."""
-    async with over_http2() as client:
+    async with httpx.AsyncClient(transport=NotingTransport(), timeout=20) as client:
         for _ in range(PLACES - 1):
             await client.post(server.url + "/well")
         with server.ledger.watch() as seen:
@@ -176,3 +222,39 @@ async def _gives_up(attempt, server):
             else f"It was refused each time, and sent {seen.requests} times.",
             seen=seen,
         )
+
+
+async def _times_out(attempt, server):
+    [came], seen = await _calls(attempt, server, "/silent", 1, tries=3, read=HASTY)
+    expect(
+        isinstance(came, httpx.ReadTimeout) and seen.requests == 1,
+        "What is not known to be unprocessed fails with the exception that was raised.",
+        happened=f"No answer came in time, which says nothing of what the server did. The order "
+        f"was sent {seen.requests} times, and then came `{came!r}`.",
+        seen=seen,
+    )
+
+
+async def _cancelled(attempt, server):
+    """Its caller is cancelled while the server is silent."""
+    async with httpx.AsyncClient(transport=NotingTransport(), timeout=20) as client:
+        with server.ledger.watch() as seen:
+            call = asyncio.ensure_future(attempt(client, server.url + "/silent", 3))
+            await asyncio.to_thread(server.ledger.wait_until, lambda ledger: seen.requests == 1)
+            call.cancel()
+            await asyncio.wait({call}, timeout=PATIENCE)
+            left, ended = attempt.pending, call.cancelled()
+        call.cancel()
+    expect(
+        ended,
+        "A caller that is cancelled gets CancelledError.",
+        happened="It was cancelled while its order was under way, and no CancelledError came.",
+        seen=seen,
+    )
+    expect(
+        not left,
+        "A caller that is cancelled leaves nothing running.",
+        happened=f"It was cancelled while its order was under way, and a task went on: "
+        f"`{next(iter(left), '')}`. Nobody hears whether that order failed, or was sent again.",
+        seen=seen,
+    )

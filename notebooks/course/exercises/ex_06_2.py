@@ -206,6 +206,20 @@ def makes_it_with_async_def():
     return get_client
 
 
+def checks_no_certificate():
+    clients = {}
+
+    def get_client():
+        for loop in [loop for loop in clients if loop.is_closed()]:
+            del clients[loop]
+        loop = asyncio.get_running_loop()
+        if loop not in clients or clients[loop].is_closed:
+            clients[loop] = httpx.AsyncClient(verify=False)
+        return clients[loop]
+
+    return get_client
+
+
 def returns_the_client():
     return httpx.AsyncClient()
 
@@ -235,6 +249,7 @@ EXERCISE = Exercise(
         WrongAnswer(hands_out_a_closed_one, "returned a client that is closed"),
         WrongAnswer(closes_it_in_another_loop, "Task exception was never retrieved"),
         WrongAnswer(makes_it_with_async_def, "an object of type `coroutine`"),
+        WrongAnswer(checks_no_certificate, "This client trusts any certificate"),
         WrongAnswer(returns_the_client, "which cannot be called"),
     ],
     right=[keeps_it_at_the_loop, RebuildsTheRegistry],

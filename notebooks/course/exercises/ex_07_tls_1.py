@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from course.exercises.noted import contexts_of, expect_certificates_checked
 from server.tls import TlsServer
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
@@ -83,6 +84,24 @@ def shows_nothing(authority, identity):
     return httpx.AsyncClient(verify=context)
 
 
+def mounts_it_for_one_host(authority, identity):
+    transport = httpx.AsyncHTTPTransport(verify=context_for(authority, identity))
+    return httpx.AsyncClient(mounts={"https://127.0.0.1": transport})
+
+
+def checks_one_host_only(authority, identity):
+    context = context_for(authority, identity)
+    unchecked = context_for(authority, identity, verify=False)
+    transport = httpx.AsyncHTTPTransport(verify=context)
+    return httpx.AsyncClient(verify=unchecked, mounts={"https://127.0.0.1": transport})
+
+
+def speaks_old_tls_too(authority, identity):
+    context = context_for(authority, identity)
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    return httpx.AsyncClient(verify=context)
+
+
 SHARED = {}
 
 
@@ -131,7 +150,8 @@ class Places:
             identity = self.company.issue_cert(common_name=name)
             identity.private_key_and_cert_chain_pem.write_to_path(self.names[name])
         app = Starlette(routes=[Route("/", whoami)])
-        self.partner = TlsServer(self.company.issue_cert("127.0.0.1"), app, clients=self.company)
+        both_names = self.company.issue_cert("127.0.0.1", "localhost")
+        self.partner = TlsServer(both_names, app, clients=self.company)
         self.public = TlsServer(usual.issue_cert("127.0.0.1"), app)
         self.strange = TlsServer(trustme.CA().issue_cert("127.0.0.1"), app)
         self.misnamed = TlsServer(self.company.issue_cert("shop.example"), app)
@@ -156,6 +176,9 @@ async def check(attempt, server):
                 with places.partner, places.public, places.strange, places.misnamed:
                     await _are_who_they_are(places, clients)
                     await _trust_whom_they_should(places, clients["anna"])
+                    await _are_so_for_each_host(places, clients)
+                expect_certificates_checked(*clients.values())
+                _speak_no_older_tls(clients["anna"])
             finally:
                 for client in clients.values():
                     await client.aclose()
@@ -220,6 +243,32 @@ async def _trust_whom_they_should(places, client):
         )
 
 
+async def _are_so_for_each_host(places, clients):
+    """The partner has another name, too."""
+    url = places.partner.url.replace("127.0.0.1", "localhost")
+    for name, client in clients.items():
+        try:
+            shown = (await client.get(url)).text
+        except httpx.TransportError as error:
+            shown = f"nobody: `{error!r}`"
+        expect(
+            shown == name,
+            "It is so for every host: the client does not know where it will be used.",
+            happened=f"On 127.0.0.1 the client of {name} came in as {name}, and on another host of "
+            f"the company, localhost, as {shown}",
+        )
+
+
+def _speak_no_older_tls(client):
+    least = httpx.create_ssl_context().minimum_version
+    for context in contexts_of(client):
+        expect(
+            context.minimum_version >= least,
+            f"No version of TLS that httpx does not take by itself: {least.name} or newer.",
+            happened=f"The client's context takes {context.minimum_version.name}, too.",
+        )
+
+
 EXERCISE = Exercise(
     id="07-tls-1",
     title="One context for each identity",
@@ -241,6 +290,9 @@ EXERCISE = Exercise(
         WrongAnswer(trusts_the_company_only, "A server with a certificate of theirs was refused"),
         WrongAnswer(trusts_the_usual_only, "came in as nobody: `[SSL: CERTIFICATE_VERIFY_FAILED]"),
         WrongAnswer(shows_nothing, "the server took no certificate from it"),
+        WrongAnswer(mounts_it_for_one_host, "on another host of the company"),
+        WrongAnswer(checks_one_host_only, "This client trusts any certificate"),
+        WrongAnswer(speaks_old_tls_too, "context takes TLSv1, too"),
         WrongAnswer(shares_a_context, "The client of anna came in as ben"),
         WrongAnswer(writes_into_the_bundle, "Your function has written into it"),
         WrongAnswer(uses_the_old_argument, "httpx warned"),

@@ -88,6 +88,10 @@ def takes_off_a_tenth(at_once, server_keeps, round_trip):
     return _limits(at_once, at_once, 0.9 * server_keeps)
 
 
+def takes_each_server_to_be_near(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once, server_keeps - 0.2)
+
+
 def cuts_to_whole_seconds(at_once, server_keeps, round_trip):
     return _limits(at_once, at_once, int(server_keeps - round_trip))
 
@@ -247,6 +251,7 @@ EXERCISE = Exercise(
         WrongAnswer(writes_a_number_of_its_own, "`keepalive_expiry` is 4.9"),
         WrongAnswer(expires_when_the_server_does, "`keepalive_expiry` is 60"),
         WrongAnswer(takes_off_a_tenth, "`keepalive_expiry` is 8.1"),
+        WrongAnswer(takes_each_server_to_be_near, "`keepalive_expiry` is 8.8"),
         WrongAnswer(cuts_to_whole_seconds, "`keepalive_expiry` is 4: it is given up sooner"),
         WrongAnswer(has_no_expiry, "`keepalive_expiry` is None"),
         WrongAnswer(returns_nothing, "type `NoneType`"),

@@ -6,6 +6,7 @@ import threading
 
 import httpx
 
+from course.exercises.noted import expect_certificates_checked
 from server.ledger import Seen
 from workbench.checking.record import Wrong, expect, still_open
 
@@ -46,6 +47,7 @@ def _client(get_client):
         happened="`get_client()` returned a client that is closed. The program in this event loop "
         "had called its `aclose()`, and asked again.",
     )
+    expect_certificates_checked(client)
     return client
 
 

@@ -1,4 +1,4 @@
-"""What clients and SSL contexts an answer to exercise 07-1 or 07-2 makes."""
+"""What clients and SSL contexts an answer makes, and whether certificates are checked."""
 
 import asyncio
 import ssl
@@ -12,6 +12,28 @@ import httpx
 from workbench.checking.record import expect
 
 SLOW = 20  # turns of the event loop that a pool takes to close, as one behind TLS
+
+
+def contexts_of(client: httpx.AsyncClient) -> list[ssl.SSLContext]:
+    """Return the SSL contexts of a client's transports. There is no public way to ask."""
+    transports = [client._transport, *client._mounts.values()]
+    pools = [getattr(transport, "_pool", None) for transport in transports]
+    contexts = [getattr(pool, "_ssl_context", None) for pool in pools]
+    return [context for context in contexts if context is not None]
+
+
+def expect_certificates_checked(*clients: httpx.AsyncClient) -> None:
+    """Raise `Wrong` if one of the clients has a transport with `verify=False`."""
+    expect(
+        all(
+            context.verify_mode is ssl.CERT_REQUIRED
+            for client in clients
+            for context in contexts_of(client)
+        ),
+        "A client checks the certificate of whom it connects to, as httpx's does by itself.",
+        happened="This client trusts any certificate: with `verify=False` anybody on the way can "
+        "pretend to be the server.",
+    )
 
 
 class Noted:

@@ -1,10 +1,16 @@
 """Ownership: an object closes the client that it has made, and leaves alone one that was lent."""
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
 import httpx
 
+from course.exercises.forecasts_right import (
+    GeneratesIt,
+    MakesItWhenAsked,
+    RemembersWhoseItIs,
+    Slotted,
+)
 from course.exercises.ownership import check
 from workbench.checking.record import Exercise, WrongAnswer
 
@@ -109,6 +115,9 @@ ClosesAfterSuccessOnly = closing_after("ClosesAfterSuccessOnly")
 ClosesUnlessCancelled = closing_after("ClosesUnlessCancelled", Exception)
 ClosesUnlessInterrupted = closing_after(
     "ClosesUnlessInterrupted", Exception, asyncio.CancelledError
+)
+ClosesUnlessAGeneratorEnds = closing_after(
+    "ClosesUnlessAGeneratorEnds", Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit
 )
 
 
@@ -237,67 +246,22 @@ class AsksSynchronously(Told):
             return client.post(self.url + "/echo", json=city).json()["json"]
 
 
-class RemembersWhoseItIs(Told):
+class ClosesWhatHasCookies(Told):
     async def __aexit__(self, *exc_info):
-        if self.own:
-            await self.client.__aexit__(*exc_info)
-
-    async def __aenter__(self):
-        if self.own:
-            await self.client.__aenter__()
-        return self
+        if self.own or self.client.cookies:
+            await self.client.aclose()
 
 
-class MakesItWhenAsked(Forecasts):
-    def __init__(self, url, client=None):
-        self.url = url
-        self.lent, self.made = client, None
-
-    async def __aexit__(self, *exc_info):
-        if self.made is not None:
-            made, self.made = self.made, None
-            await made.aclose()
-
+class KnowsTheCity(Told):
     async def of(self, city):
-        if self.lent is None and self.made is None:
-            self.made = httpx.AsyncClient(timeout=30)
-        client = self.lent or self.made
-        return (await client.post(f"{self.url}/echo", json=city)).raise_for_status().json()["json"]
+        response = await self.client.post(self.url + "/echo", json=city)
+        return response.json()["json"] if response.is_success else city
 
 
-class Slotted:
-    __slots__ = ("client", "own", "url")
-
+class ChecksNoCertificate(Told):
     def __init__(self, url, client=None):
-        self.url, self.own, self.client = url, client is None, client or httpx.AsyncClient()
-
-    __aenter__, of = Forecasts.__aenter__, Forecasts.of
-
-    async def __aexit__(self, *exc_info):
-        if self.own:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.client.aclose())
-
-
-class GeneratesIt(Forecasts):
-    def __init__(self, url, client=None):
-        self.url = url
-        self.opened = self._open(client)
-
-    @asynccontextmanager
-    async def _open(self, lent):
-        if lent is not None:
-            yield lent
-        else:
-            async with httpx.AsyncClient() as client:
-                yield client
-
-    async def __aenter__(self):
-        self.client = await self.opened.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc_info):
-        return await self.opened.__aexit__(*exc_info)
+        super().__init__(url, client or httpx.AsyncClient(verify=False))
+        self.own = client is None
 
 
 EXERCISE = Exercise(
@@ -330,6 +294,10 @@ EXERCISE = Exercise(
         WrongAnswer(SwallowsValueErrors, "`ValueError` was raised in it, without"),
         WrongAnswer(SwallowsAKeyErrorWhereItIsLent, "`KeyError` was raised in it, with a"),
         WrongAnswer(ClosesUnlessInterrupted, "`KeyboardInterrupt` in the block, and its client"),
+        WrongAnswer(ClosesUnlessAGeneratorEnds, "`GeneratorExit` in the block, and its client"),
+        WrongAnswer(ClosesWhatHasCookies, "with cookies and other settings of its owner's"),
+        WrongAnswer(KnowsTheCity, 'The server answered 503 and "hail"'),
+        WrongAnswer(ChecksNoCertificate, "This client trusts any certificate"),
         WrongAnswer(HidesThatAQuestionFailed, "and `of` returned `None`"),
         WrongAnswer(ReturnsWhatItAsked, 'answered "rain" on Bonn, and `of` returned'),
         WrongAnswer(AsksAgain, "and it was sent 2 times"),

@@ -6,11 +6,20 @@
 import httpx
 
 from course.exercises.ended import clients_made, tries_of
+from course.exercises.noted import expect_certificates_checked
 from course.exercises.stumbles import ERRORS as STUMBLES
 from server.wire import refused
 from workbench.checking.record import Wrong, expect
 
-ERRORS = (*STUMBLES.values(), httpx.ReadTimeout)
+ERRORS = (*STUMBLES.values(), httpx.ReadTimeout, GeneratorExit)
+SETTINGS = {  # of a lent client's owner
+    "cookies": {"session": "anna"},
+    "headers": {"X-Team": "weather"},
+    "params": {"unit": "C"},
+    "auth": ("anna", "secret"),
+    "timeout": 30,
+    "follow_redirects": True,
+}
 
 
 async def check(attempt, server):
@@ -21,7 +30,8 @@ async def check(attempt, server):
         await _check_two(attempt, server)
         for kind in ERRORS:
             await _check_exception(attempt, server, made, kind)
-        await _check_lent(attempt, server, made)
+        await _check_lent(attempt, server, made, {})
+        await _check_lent(attempt, server, made, SETTINGS)
         for kind in ERRORS:
             await _check_lent_exception(attempt, server, kind)
         await _check_refused(attempt)
@@ -51,6 +61,7 @@ async def _check_own(attempt, server, made):
         seen=seen,
     )
     await attempt.require_nothing_left(seen)
+    expect_certificates_checked(*made)
 
 
 def _still_open(made):
@@ -115,8 +126,8 @@ async def _check_exception(attempt, server, made, kind):
     await attempt.require_nothing_left(seen)
 
 
-async def _check_lent(attempt, server, made):
-    async with httpx.AsyncClient() as lent:
+async def _check_lent(attempt, server, made, settings):
+    async with httpx.AsyncClient(**settings) as lent:
         await lent.get(server.url + "/echo")
         before = settings_of(lent)
         with server.ledger.watch() as seen:
@@ -132,7 +143,8 @@ async def _check_lent(attempt, server, made):
                     "entered. Entering is the owner's part, as closing is.",
                 ) from error
             await _require_no_task(attempt)
-        _expect_open(lent, seen, "the block")
+        how = ", with cookies and other settings of its owner's" if settings else ""
+        _expect_open(lent, seen, "the block", how)
         expect(
             seen.connections == 0 and seen.requests == 1,
             "With a client of the caller, it uses that one: its connection is open already.",
@@ -197,6 +209,18 @@ async def _check_answer(attempt):
         "What the server answers.",
         happened=f'The server answered "rain" on Bonn, and `of` returned `{answer!r}`.',
     )
+    hail = httpx.MockTransport(lambda request: httpx.Response(503, json={"json": "hail"}))
+    async with httpx.AsyncClient(transport=hail) as lent:
+        async with attempt("http://weather", client=lent) as forecasts:
+            try:
+                answer = await forecasts.of("Bonn")
+            except Exception:
+                answer = "hail"  # the task leaves open what comes of an error status
+    expect(
+        answer == "hail",
+        "What the server answers, or an exception where that is an error: nothing made up.",
+        happened=f'The server answered 503 and "hail" on Bonn, and `of` returned `{answer!r}`.',
+    )
 
     async def ask():
         async with attempt("http://weather") as forecasts:
@@ -237,12 +261,12 @@ def _expect_the_same(caught, raised, ownership):
     )
 
 
-def _expect_open(lent, seen, block):
+def _expect_open(lent, seen, block, how=""):
     expect(
         not lent.is_closed,
         "The caller's client is still open after the block: it belongs to the caller.",
-        happened=f"Your class closed the client that it was lent, after {block}, and the caller's "
-        "next request fails.",
+        happened=f"Your class closed the client that it was lent{how}, after {block}, and the "
+        "caller's next request fails.",
         seen=seen,
     )
 

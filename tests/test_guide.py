@@ -18,7 +18,6 @@ from course.guide import FieldGuide, diagnose
 from course.guide.faces import FACES, ROWS
 from course.guide.page import missing_in
 from course.guide.rows import Read
-from server.http2 import Http2Server
 from server.wire import refused
 
 
@@ -241,31 +240,6 @@ async def test_opened_again_and_spelled_wrong():
     with pytest.raises(ValueError, match="must either include") as caught:
         httpx.Timeout(connect=5.0, read=30.0)
     assert keys(caught.value) == ["timeout spelled"]
-
-
-async def test_http2_says_the_same_before_and_after_the_fin():
-    """A call on a connection that was closed while idle, and calls that were under way."""
-    with Http2Server() as partner:
-        async with httpx.AsyncClient(http2=True, http1=False) as client:
-            await client.get(partner.url)
-            partner.each(lambda connection: connection.close())
-            partner.ledger.wait_until_closed()
-            with partner.ledger.watch() as seen:
-                error = await failing(client.get(partner.url))
-    assert keys(error) == ["http2 stale", "http2 hung up"]
-    assert seen.requests == 0
-
-    def hang_up(connection, stream):
-        # Not on the first request: what the client sends to begin with would meet the close.
-        connection.answer(stream) if stream.nth == 1 else connection.close()
-
-    with Http2Server(hang_up) as partner:
-        async with httpx.AsyncClient(http2=True, http1=False) as client:
-            await client.get(partner.url)
-            with partner.ledger.watch() as seen:
-                error = await failing(client.get(partner.url))
-    assert keys(error) == ["http2 stale", "http2 hung up"]
-    assert seen.requests == 1
 
 
 async def test_names_on_other_systems():

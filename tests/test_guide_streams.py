@@ -87,6 +87,37 @@ async def test_a_body_that_was_read_whole_may_be_used_again(server):
         assert response.content == whole
 
 
+async def test_what_was_read_whole_is_no_more_to_be_had_raw(server):
+    async with httpx.AsyncClient() as client:
+        response = await client.get(server.url + "/echo")
+        assert keys(await failure(anext(response.aiter_raw()))) == ["read twice", "sent twice"]
+
+
+async def test_a_client_that_was_used_cannot_be_entered(server):
+    client = httpx.AsyncClient()
+    await client.get(server.url + "/echo")
+    assert in_all_forms(await failure(client.__aenter__())) == [["opened twice"]] * 3
+    await client.aclose()
+
+
+async def test_bytes_are_one_piece_also_for_a_peer_that_reads_them_slowly():
+    reads = []
+
+    async def slowly(reader, writer):
+        while piece := await reader.read(200_000):
+            reads.append(len(piece))
+            await asyncio.sleep(0.02)
+        writer.close()
+
+    peer = await asyncio.start_server(slowly, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{peer.sockets[0].getsockname()[1]}"
+    limits = httpx.Timeout(30, write=1)
+    async with peer, httpx.AsyncClient(timeout=limits) as client:
+        error = await failure(client.post(url, content=bytes(40_000_000)))
+        assert keys(error) == ["not reading"]
+        assert len(reads) > 2
+
+
 async def test_a_response_hook_runs_before_the_body_is_read(server):
     async def hook(response):
         return response.text

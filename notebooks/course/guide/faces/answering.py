@@ -61,7 +61,7 @@ FACES = (
             Row(
                 "cut short",
                 "",
-                "The connection ended inside the body. A part of it has arrived.",
+                "The connection ended inside the body. A part of it may have arrived.",
                 IF_IDEMPOTENT + " A stream is resumed, or what came of it is thrown away.",
                 True,
                 (WIRE, STREAMS),
@@ -160,13 +160,13 @@ FACES = (
     Face(
         ("httpx.WriteTimeout",),
         r"|timed out|The write operation timed out",
-        "why does the peer not read?",
+        "does the peer read at all, or too slowly for a piece so large?",
         (
             Row(
                 "not reading",
                 "",
-                "The peer takes no more of the upload. A part of it may have arrived.",
-                IF_IDEMPOTENT + " Smaller uploads, a longer `write`.",
+                "A piece was not taken in time; bytes may be one. A part may have arrived.",
+                IF_IDEMPOTENT + " Smaller pieces, a longer `write`.",
                 None,
                 ("10-timeouts.ipynb",),
             ),

@@ -55,13 +55,13 @@ FACES = (
         ("RuntimeError",),
         r"Cannot open a client instance more than once\."
         r"|Cannot reopen a client instance, once it has been closed\.",
-        "who else enters this client?",
+        "who entered or used this client before?",
         (
             Row(
                 "opened twice",
                 "",
-                "`async with client:` a second time: a client has one life.",
-                "One owner enters it, and hands it on. A new run: a new client.",
+                "`async with client:` again, or after a call: a client has one life.",
+                "One owner enters it first, then hands it on. A new run: a new client.",
                 None,
                 ("deeper/08-what-if-opening-fails.ipynb",),
             ),
@@ -123,7 +123,7 @@ FACES = (
                 "read twice",
                 "the answer's",
                 "A second `aiter_...()` or `aread()` after the first has begun.",
-                "Keep one iterator, or begin with `await response.aread()`.",
+                "Keep one iterator, or `aread()` first (not for `aiter_raw()`).",
                 True,
                 (STREAMS,),
             ),

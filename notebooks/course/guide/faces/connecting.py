@@ -41,8 +41,8 @@ FACES = (
             Row(
                 "dead proxy",
                 "`ConnectionRefusedError`; the address is a proxy's",
-                "A proxy of the environment (`HTTP_PROXY`) catches it, 127.0.0.1 too.",
-                "`NO_PROXY`, or `trust_env=False`.",
+                "`HTTP_PROXY` catches it, 127.0.0.1 too; or `proxy=` does.",
+                "`NO_PROXY`, `trust_env=False`; correct `proxy=`.",
                 False,
                 (PROXIES,),
                 chain=("ConnectionRefusedError",),

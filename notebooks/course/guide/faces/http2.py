@@ -72,8 +72,8 @@ BEHIND_GOAWAY = Face(
         Row(
             "behind goaway",
             "yes",
-            "HTTP/2: after a GOAWAY h2 takes nothing more. The answer is lost, and other calls on "
-            "the connection get a `ReadTimeout`.",
+            "HTTP/2: after a GOAWAY h2 takes nothing more. The answer is lost; other calls "
+            "there get a `ReadTimeout` or, by a FIN, `Server disconnected`.",
             IF_IDEMPOTENT,
             True,
             (HTTP2,),

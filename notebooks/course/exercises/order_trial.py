@@ -137,8 +137,10 @@ def _expect_raised_by_the_client(error, raised, seen):
     expect(
         by_the_client or not in_its_place,
         "The exception that the client raised comes out.",
-        happened=f"The client raised `{raised[-1:]!r}`, and another one came out in its place: "
-        f"`{error!r}`.",
+        happened=f"The client raised `{raised[-1]!r}`, and another one came out in its place: "
+        f"`{error!r}`."
+        if raised
+        else f"The client raised nothing, and out came `{error!r}`.",
         seen=seen,
     )
     if not isinstance(error, FAILURES):

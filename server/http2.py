@@ -92,9 +92,14 @@ class Connection:
         self._protocol.pending += frame.serialize()
 
     def close(self) -> None:
-        """Send what is to be sent, then a FIN."""
+        """Send what is to be sent, then a FIN.
+
+        It waits for the client's word that it has the SETTINGS (RFC 9113, 6.5.3), which is under
+        way on a new connection: a close with that unread would be an RST (RFC 2525, 2.17).
+        """
         self._protocol.send()
-        self._protocol.transport.close()
+        self._protocol.closing = True
+        self._protocol.close_if_due()
 
     def reset(self) -> None:
         """Drop the connection with an RST, and all its streams with it."""
@@ -175,6 +180,8 @@ class _Protocol(asyncio.Protocol):
         self.received = 0
         self.client_sent_eof = False
         self.was_reset = False
+        self.acknowledged = False  # the SETTINGS, by the client
+        self.closing = False
         self.goaway_after: int | None = None
         self.pending = b""
         self.h2 = h2.connection.H2Connection(
@@ -204,9 +211,12 @@ class _Protocol(asyncio.Protocol):
                     self.on_request(event)
                 case h2.events.DataReceived():
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                case h2.events.SettingsAcknowledged():
+                    self.acknowledged = True
                 case h2.events.StreamEnded():
                     self.on_end(self.requests.pop(event.stream_id))
         self.send()
+        self.close_if_due()
 
     def on_request(self, event: h2.events.RequestReceived) -> None:
         headers = dict(event.headers)
@@ -220,8 +230,12 @@ class _Protocol(asyncio.Protocol):
     def on_end(self, stream: Stream) -> None:
         left_out = self.goaway_after is not None and stream.id > self.goaway_after
         self.connection.streams.append(stream)
-        if not left_out and not self.transport.is_closing():
+        if not left_out and not self.closing and not self.transport.is_closing():
             self.rule(self.connection, stream)
+
+    def close_if_due(self) -> None:
+        if self.closing and self.acknowledged:
+            self.transport.close()
 
     def flush(self) -> None:
         self.pending += self.h2.data_to_send()

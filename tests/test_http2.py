@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections import Counter
 
+import h2.connection
 import httpx
 import pytest
 
@@ -92,6 +93,26 @@ async def test_streams_after_the_last_one_are_left_out():
             for _ in range(3):
                 assert (await client.get(server.url)).status_code == 200
     assert asked == [1, 1, 3]  # the second connection begins at 1 again
+
+
+def test_a_connection_is_closed_once_the_client_has_its_settings():
+    """Else what is still under way would make an RST of the FIN."""
+    ours = h2.connection.H2Connection()
+    with (
+        Http2Server(lambda connection, stream: connection.close()) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock,
+    ):
+        ours.initiate_connection()
+        head = {":method": "GET", ":path": "/", ":scheme": "http", ":authority": "localhost"}
+        ours.send_headers(1, head.items(), end_stream=True)
+        sock.sendall(ours.data_to_send())
+        server.ledger.wait_until(lambda ledger: ledger.totals()["request"] == 1)
+        ours.receive_data(sock.recv(65536))
+        server.ledger.settle()
+        assert server.ledger.open_connections == 1
+        sock.sendall(ours.data_to_send())  # the acknowledgement
+        assert sock.recv(65536) == b""
+        assert not server.ledger.events[-1].reset
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DEEPER = sorted((ROOT / "notebooks/deeper").glob("*.ipynb"))
 PATIENCE = 120  # seconds for a start, on a busy machine
+# `python -m jupyterlab`, whose kernels get ports that no other worker's connection can take.
+START = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tests")!r})
+import kernel_ports
+kernel_ports.use_own_ports()
+from jupyterlab.labapp import main
+main()
+"""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # The profile is new: nothing of the browser's own asks, updates or reports.
 CHROMIUM_OPTIONS = (
@@ -49,7 +58,7 @@ class Lab:
         (folder / "home").mkdir()
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", lesson, *self._options()],
+                [sys.executable, "-c", START, lesson, *self._options()],
                 cwd=self.notebooks.parent,
                 env=self._environment(folder),
                 stdout=log,

@@ -8,6 +8,7 @@ import textwrap
 
 import nbformat
 import pytest
+from browser.answers import of_its_own
 from fetch_exercise import compiled
 from lesson import deeper, exercises_of, main_paths
 
@@ -33,6 +34,11 @@ def test_the_learner_sees_one_name(exercise_id):
     for shown in (exercise.starter, exercise.solution):
         source = exercise.shown(shown)
         assert f" {name}(" in source or f"class {name}" in source
+
+
+@pytest.mark.parametrize("exercise_id", ids())
+def test_a_solution_that_is_shown_is_whole(exercise_id):
+    assert of_its_own(find(exercise_id).solution)
 
 
 @pytest.mark.parametrize("exercise_id", ids())

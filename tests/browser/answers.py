@@ -8,8 +8,14 @@ from workbench.checking.record import Exercise
 
 
 def of_its_own(answer) -> bool:
-    """Whether an answer needs nothing of its exercise's file but what a lesson can import."""
-    return not any(line.startswith("from course.exercises") for line in imports(answer))
+    """Whether an answer needs nothing of its exercise's file but what a lesson can import.
+
+    Nor a name of a function around it.
+    """
+    within = getattr(inspect.unwrap(answer), "__closure__", None)
+    return not within and not any(
+        line.startswith("from course.exercises") for line in imports(answer)
+    )
 
 
 def typed(exercise: Exercise, answer, given: str) -> str:

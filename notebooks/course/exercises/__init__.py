@@ -13,6 +13,7 @@ from workbench import diary
 from workbench.checking.progress import Progress
 from workbench.checking.record import Exercise
 from workbench.checking.run import run_check
+from workbench.checking.source import imports
 from workbench.message import Code, Message, Report
 
 __all__ = ["check", "find", "hint", "ids", "open_solutions", "solution"]
@@ -61,9 +62,14 @@ def solution(exercise_id: str) -> Message:
     too. Raises `ValueError` for an unknown exercise.
     """
     exercise = find(exercise_id)
-    return _progress_of(exercise_id).solution(
-        lambda: [Code(exercise.shown(exercise.solution)), exercise.why]
-    )
+    return _progress_of(exercise_id).solution(lambda: [Code(_whole(exercise)), exercise.why])
+
+
+def _whole(exercise: Exercise) -> str:
+    """The solution with what it imports, which a lesson's own cells need not have."""
+    shown = exercise.shown(exercise.solution)
+    above = "\n".join(imports(exercise.solution))
+    return f"{above}\n\n\n{shown}" if above else shown
 
 
 def open_solutions() -> Message:

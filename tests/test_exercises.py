@@ -1,20 +1,23 @@
 """Every exercise in both directions, and what the lessons show of them."""
 
 import ast
+import builtins
 import inspect
+import re
 import subprocess
 import sys
 import textwrap
 
 import nbformat
 import pytest
-from browser.answers import of_its_own
 from fetch_exercise import compiled
 from lesson import deeper, exercises_of, main_paths
 
-from course.exercises import find, ids
+from course.exercises import find, ids, solution
 from workbench.checking.proof import examine
 from workbench.checking.run import run_check
+from workbench.checking.source import free_names
+from workbench.message import Code
 
 NOTEBOOKS = [*main_paths(), *deeper()]
 
@@ -37,8 +40,13 @@ def test_the_learner_sees_one_name(exercise_id):
 
 
 @pytest.mark.parametrize("exercise_id", ids())
-def test_a_solution_that_is_shown_is_whole(exercise_id):
-    assert of_its_own(find(exercise_id).solution)
+def test_a_solution_uses_what_it_imports_and_what_its_lesson_has(exercise_id):
+    solution(exercise_id)
+    [shown] = [part for part in solution(exercise_id).parts if isinstance(part, Code)]
+    [path] = [path for path in NOTEBOOKS if exercises_of(path, [exercise_id])]
+    code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    of_the_lesson = set(re.findall(r"^(?:async )?def (\w+)", "\n".join(code), re.MULTILINE))
+    assert free_names(shown.source) <= of_the_lesson | vars(builtins).keys()
 
 
 @pytest.mark.parametrize("exercise_id", ids())

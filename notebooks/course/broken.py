@@ -10,9 +10,9 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from course.exercises import find
+from workbench.checking.source import definitions, free_names, import_lines
 
 # What the parameters of the answers are, for the annotated files.
 TYPES = {
@@ -34,7 +34,7 @@ TYPES = {
     "traceback": "object",
 }
 
-ANNOTATIONS_NEED = ast.parse("from typing import Any\nimport httpx").body
+ANNOTATIONS_NEED = ["from typing import Any", "import httpx"]
 
 
 @dataclass(frozen=True)
@@ -69,40 +69,18 @@ class BrokenForm:
 
 def module_of(answer: Callable, annotated: bool) -> str:
     """Return the source of a module with this function or class, and with what it uses."""
-    wanted = _defined_in(inspect.getmodule(answer))
-    names, nodes = [answer.__name__], []
+    module = inspect.getmodule(answer)
+    made = definitions(module)
+    names, used = [answer.__name__], set()
     for name in names:  # grows while it is gone through
-        node = wanted[name]
-        nodes.append(node)
-        used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-        names += sorted((used & wanted.keys()) - set(names))
+        used |= free_names(ast.unparse(made[name]))
+        names += sorted((used & made.keys()) - set(names))
+    lines, nodes = import_lines(module, used), [made[name] for name in names]
     if annotated:
-        nodes = [*ANNOTATIONS_NEED, *map(_Annotating().visit, nodes)]
-    texts = {ast.unparse(ast.fix_missing_locations(node)): node for node in nodes}
-    imports = [
-        text for text, node in texts.items() if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    others = [text for text in reversed(texts) if text not in imports]  # what is used comes first
-    return "\n\n\n".join(["\n".join(imports), *others]).lstrip() + "\n"
-
-
-def _defined_in(module: ModuleType) -> dict[str, ast.stmt]:
-    """Return the statements at the top of a module by the names that they define."""
-    defined: dict[str, ast.stmt] = {}
-    for node in ast.parse(inspect.getsource(module)).body:
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                defined[node.name] = node
-            case ast.Assign(targets=[ast.Name(id=name)]):
-                defined[name] = node
-            case ast.Import():
-                defined |= {a.asname or a.name: ast.Import([a]) for a in node.names}
-            case ast.ImportFrom():
-                defined |= {
-                    a.asname or a.name: ast.ImportFrom(node.module, [a], node.level)
-                    for a in node.names
-                }
-    return defined
+        lines = list(dict.fromkeys([*ANNOTATIONS_NEED, *lines]))
+        nodes = [ast.fix_missing_locations(_Annotating().visit(node)) for node in nodes]
+    # What is used comes first.
+    return "\n\n\n".join(["\n".join(lines), *map(ast.unparse, reversed(nodes))]).lstrip() + "\n"
 
 
 BROKEN_FORMS = (

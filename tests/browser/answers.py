@@ -3,7 +3,7 @@
 import inspect
 
 from workbench.checking.record import Exercise
-from workbench.checking.source import imports
+from workbench.checking.source import imports, own_names
 
 
 def of_its_own(answer) -> bool:
@@ -12,9 +12,7 @@ def of_its_own(answer) -> bool:
     Nor a name of a function around it.
     """
     within = getattr(inspect.unwrap(answer), "__closure__", None)
-    return not within and not any(
-        line.startswith("from course.exercises") for line in imports(answer)
-    )
+    return not within and not own_names(answer)
 
 
 def typed(exercise: Exercise, answer, given: str) -> str:
@@ -25,4 +23,7 @@ def typed(exercise: Exercise, answer, given: str) -> str:
     starter = exercise.shown(exercise.starter).strip()
     assert starter in given, f"{exercise.id}: the cell does not show the starter"
     needed = [line for line in imports(answer) if line not in given.splitlines()]
+    # What a solution uses its lesson has; a wrong answer may use another one, or a helper.
+    if answer is not exercise.solution and (names := own_names(answer)):
+        needed.append(f"from {answer.__module__} import {', '.join(names)}")
     return "\n".join([*needed, given.replace(starter, exercise.shown(answer).strip())])

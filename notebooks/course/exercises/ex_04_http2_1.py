@@ -17,6 +17,15 @@ async def order(client, url, tries):
     ...
 
 
+def not_processed(error, stream_id):
+    """The notebook's own function, which its learner has."""
+    [event] = error.__cause__.args
+    if isinstance(event, h2.events.ConnectionTerminated):
+        return stream_id > event.last_stream_id
+    refused = h2.errors.ErrorCodes.REFUSED_STREAM
+    return isinstance(event, h2.events.StreamReset) and event.error_code == refused
+
+
 async def solution(client, url, tries):
     streams = []
 
@@ -24,18 +33,11 @@ async def solution(client, url, tries):
         if name == "http2.send_request_headers.started":
             streams.append(info["stream_id"])
 
-    def not_processed(error):
-        [event] = error.__cause__.args
-        if isinstance(event, h2.events.ConnectionTerminated):
-            return streams[-1] > event.last_stream_id
-        refused = h2.errors.ErrorCodes.REFUSED_STREAM
-        return isinstance(event, h2.events.StreamReset) and event.error_code == refused
-
     for _ in range(tries - 1):
         try:
             return await client.post(url, extensions={"trace": trace})
         except httpx.RemoteProtocolError as error:
-            if not not_processed(error):
+            if not not_processed(error, streams[-1]):
                 raise
     return await client.post(url)
 
@@ -64,16 +66,8 @@ async def sends_once(client, url, tries):
     return await client.post(url)
 
 
-def not_processed(error, stream_id):
-    """What the solution asks, for the answers below."""
-    [event] = error.__cause__.args
-    if isinstance(event, h2.events.ConnectionTerminated):
-        return stream_id > event.last_stream_id
-    return isinstance(event, h2.events.StreamReset) and event.error_code == 7
-
-
 def repeating_where(name, again):
-    """Return an answer that sends once more where `again(error, stream_id)` says so."""
+    """Return an answer that sends once more where `again(error, *stream_ids)` says so."""
 
     async def order(client, url, tries):
         streams = []
@@ -86,7 +80,7 @@ def repeating_where(name, again):
             try:
                 return await client.post(url, extensions={"trace": trace})
             except httpx.TransportError as error:
-                if not again(error, streams[-1]):
+                if not again(error, *streams):
                     raise
         return await client.post(url)
 
@@ -94,30 +88,39 @@ def repeating_where(name, again):
     return order
 
 
-repeats_everything = repeating_where("repeats_everything", lambda error, stream: True)
+repeats_everything = repeating_where("repeats_everything", lambda error, *streams: True)
 repeats_each_goaway = repeating_where(
-    "repeats_each_goaway", lambda error, _: re.search("ConnectionT|error_code:7", str(error))
+    "repeats_each_goaway",
+    lambda error, *streams: re.search("ConnectionT|error_code:7", str(error)),
 )
 repeats_each_reset = repeating_where(
     "repeats_each_reset",
-    lambda error, stream: "StreamReset" in str(error) or not_processed(error, stream),
+    lambda error, *streams: "StreamReset" in str(error) or not_processed(error, streams[-1]),
 )
 knows_stream_zero_only = repeating_where(
     "knows_stream_zero_only",
-    lambda error, _: re.search("last_stream_id:0,|error_code:7", str(error)),
+    lambda error, *streams: re.search("last_stream_id:0,|error_code:7", str(error)),
 )
 knows_goaway_only = repeating_where(
     "knows_goaway_only",
-    lambda error, stream: stream > getattr(error.__cause__.args[0], "last_stream_id", stream),
+    lambda error, *streams: (
+        streams[-1] > getattr(error.__cause__.args[0], "last_stream_id", streams[-1])
+    ),
+)
+remembers_its_first_stream = repeating_where(
+    "remembers_its_first_stream",
+    lambda error, first, *later: (
+        isinstance(error, httpx.RemoteProtocolError) and not_processed(error, first)
+    ),
 )
 
 
 def repeats_too(name, kind):
     return repeating_where(
         name,
-        lambda error, stream: (
+        lambda error, *streams: (
             isinstance(error, kind)
-            or (isinstance(error, httpx.RemoteProtocolError) and not_processed(error, stream))
+            or (isinstance(error, httpx.RemoteProtocolError) and not_processed(error, streams[-1]))
         ),
     )
 
@@ -132,22 +135,6 @@ async def never_gives_up(client, url, tries):
 
 async def tries_three_times_at_most(client, url, tries):
     return await solution(client, url, min(tries, 3))
-
-
-async def remembers_its_first_stream(client, url, tries):
-    streams = []
-
-    async def trace(name, info):
-        if name == "http2.send_request_headers.started":
-            streams.append(info["stream_id"])
-
-    for _ in range(tries - 1):
-        try:
-            return await client.post(url, extensions={"trace": trace})
-        except httpx.RemoteProtocolError as error:
-            if not not_processed(error, streams[0]):
-                raise
-    return await client.post(url)
 
 
 async def asks_with_get(client, url, tries):

@@ -1,52 +1,64 @@
-"""The imports that an answer's source needs to be whole: shown with a solution, typed by tests.
+"""What an answer's source needs of its file: shown with a solution, written with a broken form.
 
-It reads sources and runs nothing.
+It reads sources and runs nothing. `OSError` comes of what has none, such as a function of C.
 """
 
 import ast
 import inspect
+import symtable
 import textwrap
 from collections.abc import Callable
+from types import ModuleType
 
 
 def imports(answer: Callable) -> list[str]:
-    """Return the lines above an answer that give it the names of its own file, in that file's way.
+    """Return the lines that import what an answer uses, as its file does."""
+    return import_lines(inspect.getmodule(answer), _used_by(answer))
 
-    What the file makes itself is imported from it, in the last line.
 
-    Raises `OSError` for an answer that has no source, such as one of C.
-    """
-    file = inspect.getmodule(answer)
-    names = _free(ast.parse(textwrap.dedent(inspect.getsource(answer)))) & vars(file).keys()
-    lines, imported = [], set()
-    for statement in ast.parse(inspect.getsource(file)).body:
-        if not isinstance(statement, ast.Import | ast.ImportFrom):
-            continue
-        statement.names = [alias for alias in statement.names if _bound(alias) in names]
-        if statement.names:
-            lines.append(ast.unparse(statement))
-            imported |= {_bound(alias) for alias in statement.names}
-    if made := sorted(names - imported):
-        lines.append(f"from {file.__name__} import {', '.join(made)}")
+def own_names(answer: Callable) -> list[str]:
+    """Return the names that an answer uses and its file makes, not imports."""
+    return sorted(_used_by(answer) & definitions(inspect.getmodule(answer)).keys())
+
+
+def _used_by(answer: Callable) -> set[str]:
+    return free_names(textwrap.dedent(inspect.getsource(answer)))
+
+
+def import_lines(module: ModuleType, names: set[str]) -> list[str]:
+    """Return a module's imports of these names, in its order, and of nothing else."""
+    lines = []
+    for statement in ast.parse(inspect.getsource(module)).body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            # `import h2.events` makes the name h2.
+            bound = {alias: alias.asname or alias.name.split(".")[0] for alias in statement.names}
+            statement.names = [alias for alias in statement.names if bound[alias] in names]
+            lines += [ast.unparse(statement)] if statement.names else []
     return lines
 
 
-def _free(tree: ast.AST) -> set[str]:
-    """The names that a piece of source reads and does not bind."""
-    read, bound = set(), set()
-    for node in ast.walk(tree):
+def definitions(module: ModuleType) -> dict[str, ast.stmt]:
+    """Return a module's functions, classes and assignments by their names."""
+    made: dict[str, ast.stmt] = {}
+    for node in ast.parse(inspect.getsource(module)).body:
         match node:
-            case ast.Name(id=name, ctx=ast.Load()):
-                read.add(name)
-            case ast.Name(id=name) | ast.arg(arg=name):
-                bound.add(name)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                bound.add(name)
-            case ast.ClassDef(name=name):
-                bound.add(name)
-    return read - bound
+                made[name] = node
+            case ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+                made[name] = node
+    return made
 
 
-def _bound(alias: ast.alias) -> str:
-    """The name that an import makes: `h2` in `import h2.events`."""
-    return alias.asname or alias.name.partition(".")[0]
+def free_names(source: str) -> set[str]:
+    """Return the names that a piece of source reads and does not bind."""
+    module = symtable.symtable(source, "<source>", "exec")
+    read, tables = set(), [module]
+    for table in tables:  # grows while it is gone through
+        tables += table.get_children()
+        read |= {
+            symbol.get_name()
+            for symbol in table.get_symbols()
+            if symbol.is_referenced() and (table is module or symbol.is_global())
+        }
+    bound = (s.get_name() for s in module.get_symbols() if s.is_assigned() or s.is_imported())
+    return read - set(bound)

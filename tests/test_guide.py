@@ -12,30 +12,13 @@ from unittest import mock
 
 import httpx
 import pytest
+from diagnosed import failure, keys, refusal
 from lesson import FOLDER
 
 from course.guide import FieldGuide, diagnose
 from course.guide.faces import FACES, ROWS
 from course.guide.page import missing_in
 from course.guide.rows import Read
-from server.wire import refused
-
-
-def keys(error):
-    return [row.key for row in diagnose(error).rows]
-
-
-async def failing(call):
-    [error] = await asyncio.gather(call, return_exceptions=True)
-    assert isinstance(error, Exception)
-    return error
-
-
-async def refusal():
-    with refused() as port:
-        async with httpx.AsyncClient() as client:
-            return await failing(client.get(port.url))
-
 
 # The words
 
@@ -207,10 +190,10 @@ def test_a_closed_loop_is_mine_only_where_httpx_was_at_work():
 async def test_a_deadline_is_mine_only_where_httpx_was_at_work(server):
     async with httpx.AsyncClient() as client:
         call = client.get(server.url + "/faults/silence")
-        error = await failing(asyncio.wait_for(call, 0.1))
+        error = await failure(asyncio.wait_for(call, 0.1))
     assert keys(error) == ["own deadline"]
     assert keys("".join(traceback.format_exception(error))) == ["own deadline"]
-    assert not keys(await failing(asyncio.wait_for(asyncio.sleep(5), 0.01)))
+    assert not keys(await failure(asyncio.wait_for(asyncio.sleep(5), 0.01)))
     assert not keys("TimeoutError")
 
 
@@ -236,7 +219,7 @@ async def test_what_was_not_awaited():
 async def test_opened_again_and_spelled_wrong():
     async with httpx.AsyncClient() as client:
         pass
-    assert keys(await failing(client.__aenter__())) == ["opened twice"]
+    assert keys(await failure(client.__aenter__())) == ["opened twice"]
     with pytest.raises(ValueError, match="must either include") as caught:
         httpx.Timeout(connect=5.0, read=30.0)
     assert keys(caught.value) == ["timeout spelled"]
@@ -257,7 +240,7 @@ async def test_a_resolver_that_fails():
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     with mock.patch("socket.getaddrinfo", side_effect=unknown):
         async with httpx.AsyncClient() as client:
-            assert keys(await failing(client.get("http://prices.example/"))) == ["no such name"]
+            assert keys(await failure(client.get("http://prices.example/"))) == ["no such name"]
 
 
 # What is none of the rows

@@ -4,19 +4,9 @@ import asyncio
 
 import httpx
 import pytest
+from diagnosed import failure, keys
 
-from course.guide import diagnose
 from server.http2 import Http2Server
-
-
-def keys(error):
-    return [row.key for row in diagnose(error).rows]
-
-
-async def failure(call):
-    [error] = await asyncio.gather(call, return_exceptions=True)
-    assert isinstance(error, Exception)
-    return error
 
 
 async def test_http2_says_the_same_before_and_after_the_fin():
@@ -31,13 +21,8 @@ async def test_http2_says_the_same_before_and_after_the_fin():
     assert keys(error) == ["http2 stale", "http2 hung up"]
     assert seen.requests == 0
 
-    def hang_up(connection, stream):
-        # Not on the first request: what the client sends to begin with would meet the close.
-        connection.answer(stream) if stream.nth == 1 else connection.close()
-
-    with Http2Server(hang_up) as partner:
+    with Http2Server(lambda connection, stream: connection.close()) as partner:
         async with httpx.AsyncClient(http2=True, http1=False) as client:
-            await client.get(partner.url)
             with partner.ledger.watch() as seen:
                 error = await failure(client.get(partner.url))
     assert keys(error) == ["http2 stale", "http2 hung up"]

@@ -5,30 +5,19 @@ import json
 import traceback
 
 import anyio
+import diagnosed
 import httpx
 import pytest
+from diagnosed import failure, keys
 
 from course.exercises import ex_12_1
 from course.guide import diagnose
 from server.http2 import Http2Server
-from server.wire import refused
-
-
-def keys(error):
-    return [row.key for row in diagnose(error).rows]
-
-
-async def failure(call):
-    [error] = await asyncio.gather(call, return_exceptions=True)
-    assert isinstance(error, Exception)
-    return error
 
 
 @pytest.fixture
 async def refusal():
-    with refused() as port:
-        async with httpx.AsyncClient() as client:
-            return await failure(client.get(port.url))
+    return await diagnosed.refusal()
 
 
 REFUSED = {"refused", "dead proxy", "descriptors"}

@@ -6,24 +6,13 @@ from contextlib import aclosing
 
 import httpx
 import pytest
-
-from course.guide import diagnose
+from diagnosed import failure, keys
 
 DIGEST = 'WWW-Authenticate: Digest realm="a", nonce="b", algorithm=MD5, qop="auth"'
 
 
-def keys(error):
-    return [row.key for row in diagnose(error).rows]
-
-
 def in_all_forms(error):
     return [keys(form) for form in (error, repr(error), "".join(traceback.format_exception(error)))]
-
-
-async def failure(call):
-    [error] = await asyncio.gather(call, return_exceptions=True)
-    assert isinstance(error, Exception)
-    return error
 
 
 async def read_on(response):

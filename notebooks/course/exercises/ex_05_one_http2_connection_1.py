@@ -179,9 +179,6 @@ async def _answered(attempt, server):
 
 async def _closed(attempt, server):
     async with over_http2() as client:
-        # The client answers the server's SETTINGS now: arriving later, that would make the server's
-        # FIN an RST.
-        await client.get(server.url)
         with server.ledger.watch() as seen:
             came = await _end(attempt(client, server.url + "/close", LONG))
     expect(

@@ -49,10 +49,6 @@ ENDS = {
     "/broken-off": lambda connection: refuse_all(connection, h2.errors.ErrorCodes.INTERNAL_ERROR),
 }
 
-# Before these, the client has answered the server's SETTINGS: what lies in the socket as a server
-# closes it makes an RST of its FIN.
-CLOSES = ("/closed", "/reset")
-
 
 def serve():
     """Return the server, which ends its connections as a request's path says."""
@@ -107,8 +103,6 @@ async def _calls(attempt, server, path, count, tries, read=20.0):
     """Return what came of so many calls at once on one client, and what the server saw."""
     transport, timeout = NotingTransport(), httpx.Timeout(20, read=read)
     async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
-        if path in CLOSES:
-            await client.get(server.url)
         with server.ledger.watch() as seen:
             async with asyncio.timeout(PATIENCE):
                 came = await asyncio.gather(

@@ -22,6 +22,7 @@ import sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
 import kernel_ports
 kernel_ports.use_own_ports()
+del sys.path[0]
 from jupyterlab.labapp import main
 main()
 """

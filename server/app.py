@@ -11,8 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Match, Mount, Route
-from starlette.types import Scope
+from starlette.routing import Mount, Route
 
 from server import faults, healthy
 from server.body import WholeBody
@@ -25,27 +24,18 @@ LOOPBACK_NAMES = ["127.0.0.1", "localhost"]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-class FixedRoute(Route):
-    """A route of one path, without parameters: other paths are told apart without its pattern."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] == "http" and not scope["path"].endswith(self.path):
-            return Match.NONE, {}
-        return super().matches(scope)
-
-
 def create_app(seed: int = 0) -> Starlette:
     """Return the application. `seed` is the one that `/faults/flaky` takes when none is given."""
     own = [Middleware(OwnOriginOnly)]
     app = Starlette(
         routes=[
-            FixedRoute("/", index),
-            FixedRoute("/echo", healthy.echo, methods=METHODS),
-            FixedRoute("/delay", healthy.delay, methods=METHODS),
-            FixedRoute("/bytes", healthy.some_bytes),
-            FixedRoute("/drip", healthy.drip),
-            FixedRoute("/status", healthy.status, methods=METHODS),
-            FixedRoute("/ledger", healthy.ledger),
+            Route("/", index),
+            Route("/echo", healthy.echo, methods=METHODS),
+            Route("/delay", healthy.delay, methods=METHODS),
+            Route("/bytes", healthy.some_bytes),
+            Route("/drip", healthy.drip),
+            Route("/status", healthy.status, methods=METHODS),
+            Route("/ledger", healthy.ledger),
             Route("/gates/{name}", faults.hold.open_gate, methods=["POST"], middleware=own),
             Mount("/faults", routes=faults.ROUTES),
         ],

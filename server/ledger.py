@@ -180,7 +180,6 @@ class Ledger:
     def __init__(self, kept: int = KEPT_EVENTS) -> None:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._waiting = 0  # threads in `_wait_for`
         self._events: deque[Event] = deque(maxlen=kept)
         self._totals = {"events": 0, "opened": 0, "request": 0, "response": 0, "closed": 0}
         # The server that writes this ledger puts its own function here; a ledger alone has nothing
@@ -196,12 +195,12 @@ class Ledger:
         self,
         kind: Literal["opened", "request", "response", "closed"],
         connection: int,
-        nth: int = 0,
-        path: str = "",
         *,
         peer: tuple[str, int] | None = None,
         method: str = "",
+        path: str = "",
         query: str = "",
+        nth: int = 0,
         status: int = 0,
         by: Literal["", "client", "server"] = "",
         reset: bool = False,
@@ -211,16 +210,13 @@ class Ledger:
         Of a method, a path and a query the first `KEPT_TEXT` characters are kept.
         """
         method, path, query = method[:KEPT_TEXT], path[:KEPT_TEXT], query[:KEPT_TEXT]
-        totals = self._totals
+        about = (connection, peer, method, path, query, nth, status, by, reset)
         with self._lock:
-            totals["events"] += 1
-            totals[kind] += 1
-            first = (totals["events"], clock(), kind, connection, peer)
-            # `Event(...)` would do the same by way of a function with defaults, in twice the time.
-            event = tuple.__new__(Event, (*first, method, path, query, nth, status, by, reset))
+            self._totals["events"] += 1
+            self._totals[kind] += 1
+            event = Event(self._totals["events"], clock(), kind, *about)
             self._events.append(event)
-            if self._waiting:
-                self._changed.notify_all()
+            self._changed.notify_all()
         return event
 
     def totals(self) -> dict[str, int]:
@@ -271,8 +267,9 @@ class Ledger:
 
         Raises `TimeoutError` after `timeout` seconds.
         """
-        if not self._wait_for(lambda: condition(self), timeout):
-            raise TimeoutError(f"the ledger did not get there within {timeout} s")
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self), timeout):
+                raise TimeoutError(f"the ledger did not get there within {timeout} s")
 
     def wait_until_closed(self, timeout: float = 5.0) -> None:
         """Block the calling thread until no connection is open, in the ledger's eyes.
@@ -281,17 +278,10 @@ class Ledger:
 
         Raises `TimeoutError` after `timeout` seconds, and says how many are open.
         """
-        if not self._wait_for(lambda: not self.open_connections, timeout):
-            still = _plural(self.open_connections, "connection")
-            raise TimeoutError(f"{still} still open after {timeout} s")
-
-    def _wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
         with self._changed:
-            self._waiting += 1
-            try:
-                return self._changed.wait_for(condition, timeout)
-            finally:
-                self._waiting -= 1
+            if not self._changed.wait_for(lambda: not self.open_connections, timeout):
+                still = _plural(self.open_connections, "connection")
+                raise TimeoutError(f"{still} still open after {timeout} s")
 
     def __len__(self) -> int:
         with self._lock:

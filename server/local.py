@@ -126,13 +126,11 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, worker: Worker, ledger: Ledger) -> None:
         super().__init__(config)
-        self.app: Any = None
         self.worker = worker
         self.ledger = ledger
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.config.loaded_app = self.app  # it has started: its requests need no `_noting_failure`
         sockets[0].listen(QUEUE)  # asyncio has set its own number
         self.worker.port = sockets[0].getsockname()[1]
         self.ledger.settle = functools.partial(_settle, self.worker)
@@ -214,8 +212,7 @@ async def _run(server: uvicorn.Server, listening: socket.socket) -> None:
     said = ["log_level='error' shows what it said"]
     try:
         server.config.load()
-        server.app = server.config.loaded_app
-        server.config.loaded_app = _noting_failure(server.app, said)
+        server.config.loaded_app = _noting_failure(server.config.loaded_app, said)
         await server.serve(sockets=[listening])
     except SystemExit:  # uvicorn's way to report it
         raise RuntimeError(f"the application did not start: {said[-1]}") from None

@@ -98,8 +98,7 @@ class LedgerProtocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self.conn = _WatchedH11(self, self.config.h11_max_incomplete_event_size)
         self.client_sent_eof = False
-        self.path = ""
-        self.unfinished: tuple[int, int, str, int] | None = None
+        self.unfinished: dict[str, object] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -122,27 +121,24 @@ class LedgerProtocol(H11Protocol):
             self.flow.resume_reading()
 
     def on_request(self, request: h11.Request) -> None:
-        connection = self.connection
-        connection.requests += 1
+        self.connection.requests += 1
         path, _, query = request.target.decode("latin-1").partition("?")
-        self.path = unquote(path)
+        self.about = {
+            "connection": self.connection.number,
+            "nth": self.connection.requests,
+            "path": unquote(path),
+        }
         method = request.method.decode("latin-1")
-        self.ledger.write(
-            "request", connection.number, connection.requests, self.path, method=method, query=query
-        )
+        self.ledger.write("request", method=method, query=query, **self.about)
 
     def on_response_complete(self) -> None:
         # A transport that closes without h11's knowledge has lost the client: nothing was sent.
         closing_unasked = self.transport.is_closing() and self.conn.our_state is not h11.CLOSED
         if not closing_unasked and not self.client_sent_eof:
-            self.on_response(self.conn.status)
+            self.unfinished = {**self.about, "status": self.conn.status}
+            if not self.transport.get_write_buffer_size():
+                self.write_response()
         super().on_response_complete()
-
-    def on_response(self, status: int) -> None:
-        connection = self.connection
-        self.unfinished = (connection.number, connection.requests, self.path, status)
-        if not self.transport.get_write_buffer_size():
-            self.write_response()
 
     def send_400_response(self, msg: str) -> None:
         cycle = self.cycle
@@ -157,7 +153,9 @@ class LedgerProtocol(H11Protocol):
             # Another answer has begun, or this one may have no body since the method is HEAD.
             self.transport.close()
         if in_request and not cycle.response_started:
-            self.on_response(400)
+            self.unfinished = {**self.about, "status": 400}
+            if not self.transport.get_write_buffer_size():
+                self.write_response()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -171,8 +169,7 @@ class LedgerProtocol(H11Protocol):
 
     def write_response(self) -> None:
         if self.unfinished is not None:
-            connection, nth, path, status = self.unfinished
-            self.ledger.write("response", connection, nth, path, status=status)
+            self.ledger.write("response", **self.unfinished)
             self.unfinished = None
 
     def eof_received(self) -> None:

@@ -153,7 +153,7 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pairs", type=int, default=7, help="pairs of runs (default: 7)")
-    parser.add_argument("--seconds", type=float, default=2, help="a run takes (default: 2)")
+    parser.add_argument("--seconds", type=int, default=2, help="a run takes (default: 2)")
     options = parser.parse_args()
 
     print(f"{'':<36} {'ours':>10} {'bare':>10} {'':<5} {'ratio':>6}")

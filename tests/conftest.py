@@ -136,7 +136,10 @@ def listening():
 
 @functools.lru_cache(maxsize=8)
 def listening_among(sockets):
-    """The same, remembered: psutil reads the whole system's table, which takes 20 ms of it here."""
+    """The same, remembered: psutil reads the whole system's table, which takes 20 ms of it here.
+
+    A socket that was open before a test, and listens only since, goes unseen: none here does.
+    """
     return {
         (connection.laddr.ip, connection.laddr.port)
         for connection in psutil.Process().net_connections(kind="tcp")

@@ -143,6 +143,22 @@ async def test_a_strict_context_wants_the_key_of_the_authority_named():
             await get(server.url, context)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_chain_without_its_middle_is_of_no_authority_that_the_client_knows(whole):
+    middle = AUTHORITY.create_child_ca()
+    leaf = middle.issue_cert("127.0.0.1")
+    chain = leaf.cert_chain_pems if whole else leaf.cert_chain_pems[:1]
+    sent = trustme.LeafCert(
+        leaf.private_key_pem.bytes(), chain[0].bytes(), [pem.bytes() for pem in chain[1:]]
+    )
+    with TlsServer(sent) as server:
+        if whole:
+            assert (await get(server.url, trusting())).status_code == 200
+            return
+        with pytest.raises(httpx.ConnectError, match="unable to get local issuer certificate"):
+            await get(server.url, trusting())
+
+
 async def test_without_client_certificates_nobody_has_a_name():
     with TlsServer(AUTHORITY.issue_cert("127.0.0.1"), WHOAMI) as server:
         assert (await get(server.url, trusting())).text == "None"

@@ -82,8 +82,8 @@ FACES = (
             Row(
                 "unknown authority",
                 "`unable to get local issuer certificate`, or self-signed",
-                "Its authority is none that this client trusts: the company's own, or that of a "
-                "proxy which opens TLS.",
+                "Its authority is none that this client trusts: the company's own, that of a proxy "
+                "which opens TLS. Or the server does not send the whole chain.",
                 "`verify=` with a context that has loaded it. `SSL_CERT_FILE` replaces the whole "
                 "list; `REQUESTS_CA_BUNDLE` is not read.",
                 False,

@@ -45,7 +45,10 @@ class Prediction:
             style={"description_width": "initial"},
             layout={"width": "max-content"},
         )
-        title = ipywidgets.HTML(f"<strong>Predict:</strong> {marked(question)}")
+        # ipywidgets gives each line the height of a button: a question of two lines falls apart.
+        title = ipywidgets.HTML(
+            f"<div style='line-height: 1.4'><strong>Predict:</strong> {marked(question)}</div>"
+        )
         self._widget = ipywidgets.VBox([title, self._buttons])
 
     @property

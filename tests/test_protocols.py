@@ -58,11 +58,14 @@ async def test_a_coroutine_in_the_table_is_neither_run_nor_missed():
 
 
 async def test_the_table_as_text_and_as_html():
-    table = await protocol_table(["'<b>' < name", "call()"], name="x", call=coroutine_function)
+    table = await protocol_table(
+        ["'<b>' < name", "call()", "all"], name="x", call=coroutine_function, all=Everything()
+    )
     assert repr(table).splitlines() == [
-        "expression      gives      await  async with  async for  with",
-        "`'<b>' < name`  bool       -      -           -          -",
-        "`call()`        coroutine  yes    -           -          -",
+        "expression      use with                            gives",
+        "`'<b>' < name`  -                                   bool",
+        "`call()`        await                               coroutine",
+        "`all`           await, async with, async for, with  Everything",
     ]
     assert "<code>'&lt;b&gt;' &lt; name</code>" in table._repr_html_()
 

@@ -47,7 +47,7 @@ class ProtocolTable(Tabular):
     def that_can(self, protocol: str) -> list[str]:
         """Return the expressions whose objects have this protocol.
 
-        Raises KeyError for a protocol that is not a column of the table.
+        Raises KeyError for what is none of PROTOCOLS.
         """
         if protocol not in PROTOCOLS:
             raise KeyError(f"{protocol!r} is none of {', '.join(PROTOCOLS)}")
@@ -58,12 +58,13 @@ class ProtocolTable(Tabular):
         rows = [
             [
                 f"`{row.expression}`",
+                ", ".join(name for name in PROTOCOLS if name in row.can) or "-",
                 row.gives,
-                *("yes" if name in row.can else "-" for name in PROTOCOLS),
             ]
             for row in self.rows.values()
         ]
-        return Table(("expression", "gives", *PROTOCOLS), rows)
+        # The type stands last: its name may be long, and what it is good for has to be in sight.
+        return Table(("expression", "use with", "gives"), rows)
 
 
 async def protocol_table(expressions: Sequence[str], **names: Any) -> ProtocolTable:

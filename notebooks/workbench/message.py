@@ -12,6 +12,8 @@ from workbench.colours import OKABE_ITO
 from workbench.table import marked
 
 OUTCOMES = ("not attempted", "wrong", "error", "correct")
+# JupyterLab would break a line that is too long anywhere, in the middle of a word.
+_WHOLE_WORDS = "word-break: normal; overflow-wrap: anywhere"
 _EDGES = {
     "not attempted": OKABE_ITO["sky blue"],
     "wrong": OKABE_ITO["orange"],
@@ -31,7 +33,8 @@ class Code:
 
     def html(self) -> str:
         # With classes and without colours of its own: JupyterLab's theme, light or dark, has them.
-        return highlight(self.source, PythonLexer(), HtmlFormatter(cssclass="highlight"))
+        formatter = HtmlFormatter(cssclass="highlight", prestyles=_WHOLE_WORDS)
+        return highlight(self.source, PythonLexer(), formatter)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Lines:
         return self.lines
 
     def html(self) -> str:
-        return f"<pre>{html.escape(self.lines)}</pre>"
+        return f'<pre style="{_WHOLE_WORDS}">{html.escape(self.lines)}</pre>'
 
 
 @dataclass(frozen=True)

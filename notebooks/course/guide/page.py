@@ -134,12 +134,14 @@ class FieldGuide:
     def _repr_html_(self) -> str:
         body = "".join(self._face(face) for face in self.faces)
         head = "".join(f"<th{LEFT}>{name}</th>" for name in COLUMNS)
-        return f'<table class="field-guide"><thead><tr>{head}</tr></thead>{body}</table>'
+        table = f'<table class="field-guide"><thead><tr>{head}</tr></thead>{body}</table>'
+        return f'<div style="container-type: inline-size">{table}</div>'
 
     def _face(self, face: Face) -> str:
         said = " ".join(f"<code>{html.escape(text)}</code>" for text in self.shown(face))
         asked = f"{said}<br><span>{marked(face.ask)}</span>"
-        head = f'<tr><th colspan="{len(COLUMNS)}"{LEFT}>{asked}</th></tr>'
+        kept = f'<div style="{IN_SIGHT}">{asked}</div>'
+        head = f'<tr><th colspan="{len(COLUMNS)}"{LEFT}>{kept}</th></tr>'
         rows = "".join(f"<tr>{self._cells(row)}</tr>" for row in face.rows)
         return f"<tbody>{head}{rows}</tbody>"
 
@@ -154,6 +156,8 @@ class FieldGuide:
 
 COLUMNS = ("if", "the cause", "the cure", "received", "lesson")
 LEFT = ' style="text-align: left"'  # JupyterLab would align at the right
+# A table that is wider than the notebook scrolls; the question must be read without that.
+IN_SIGHT = "position: sticky; left: 0.5em; width: fit-content; max-width: calc(100cqi - 2em)"
 
 
 def _received(row: Row) -> str:

@@ -139,7 +139,9 @@ FACES = (
                 False,
                 (PROXIES,),
                 read=Read(
-                    PROXIES, "ConnectError('')", ("dies     ConnectError('')", "reached: no")
+                    PROXIES,
+                    "ConnectError('')",
+                    ("reached  outcome", "dies     no       ConnectError('')"),
                 ),
             ),
         ),

@@ -38,8 +38,8 @@ FACES = (
                 (PROXIES,),
                 read=Read(
                     PROXIES,
-                    "RemoteProtocolError: Server disconnected without sending a response. "
-                    "reached: no",
+                    "no       RemoteProtocolError: Server disconnected without sending a response.",
+                    ("reached  outcome",),
                     show="RemoteProtocolError('Server disconnected without sending a response.')",
                 ),
             ),

@@ -162,7 +162,7 @@ FACES = (
                 read=Read(
                     PROXIES,
                     "ProxyError: 502 Bad Gateway",
-                    ("refuses  ProxyError: 502 Bad Gateway", "reached: no"),
+                    ("reached  outcome", "refuses  no       ProxyError: 502 Bad Gateway"),
                 ),
             ),
         ),

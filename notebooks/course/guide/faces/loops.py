@@ -29,8 +29,9 @@ FACES = (
                 around=r"coro=<\S*aclose\(\)",
                 read=Read(
                     "06-the-wrong-loop.ipynb",
-                    "Task exception was never retrieved: RuntimeError('Event loop is closed')",
+                    "Task exception was never retrieved:\n  RuntimeError('Event loop is closed')",
                     ("connections opened: 1, closed: 0",),
+                    show="Task exception was never retrieved: RuntimeError('Event loop is closed')",
                 ),
             ),
         ),

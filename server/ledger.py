@@ -165,7 +165,7 @@ class Seen:
         if not rows:
             return f"<p>{said}</p>"
         return (
-            f"<table><caption style='text-align:left'>{said}</caption>"
+            f"<p>{said}</p><table>"
             "<tr><th>connection</th><th style='text-align:left'>what the server saw</th></tr>"
             f"{rows}</table>"
         )

@@ -231,7 +231,7 @@ def test_comparison_as_text(comparison):
     del comparison.tallies["after the cure, with a client for each event loop"]
     assert str(comparison) == repr(comparison)
     assert str(comparison).splitlines() == [
-        "Raised an exception: alone 0 of 20, 50 at once 40 of 100",
+        "Trials that raised an exception. alone: 0 of 20; 50 at once: 40 of 100",
         "",
         "run         trials  count   share     95% interval  outcome",
         "alone           20     20  100.0%  83.9% to 100.0%  200 OK",
@@ -270,7 +270,9 @@ def test_comparisons_are_readable(comparison):
 
 def test_names_may_be_numbers():
     picture = compare({0.01: tally_of(ok=1), 0.1: tally_of(ok=1)}).plot()
-    assert picture.text.startswith("Raised an exception: 0.01 0 of 1, 0.1 0 of 1. 0.01: ok")
+    assert picture.text.startswith(
+        "Trials that raised an exception. 0.01: 0 of 1; 0.1: 0 of 1. 0.01: ok"
+    )
 
 
 def test_what_cannot_be_compared():

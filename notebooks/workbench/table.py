@@ -65,13 +65,13 @@ class Table:
 
     def html(self) -> str:
         """Return the table as HTML, all text escaped: messages may hold < and >."""
-        # JupyterLab would centre it.
-        caption = f"<caption style='text-align: left'>{marked(self.caption)}</caption>\n"
-        caption = caption if self.caption else ""
+        # A <caption> is as wide as its table: it wraps above a narrow one and leaves sight with a
+        # wide one. A paragraph is as wide as the cell.
+        caption = f"<p>{marked(self.caption)}</p>\n" if self.caption else ""
         head = self._html_row("th", self.columns)
         rows = "\n".join(self._html_row("td", row) for row in self.rows)
         rows = rows or f'<tr><td colspan="{len(self.columns)}">{NOTHING}</td></tr>'
-        return f"<table>\n{caption}<thead>\n{head}\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+        return f"{caption}<table>\n<thead>\n{head}\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
 
     def _html_row(self, tag: str, cells: Sequence[str | Sequence[Link]]) -> str:
         row = ""

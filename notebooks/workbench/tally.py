@@ -162,8 +162,8 @@ class Tallies(Tabular):
         return Picture(draw_shares(kinds, runs, title), f"{title.rstrip('.')}. {' '.join(words)}")
 
     def _finding(self) -> str:
-        parts = (f"{name} {tally.failed} of {tally.n}" for name, tally in self.tallies.items())
-        return f"Raised an exception: {', '.join(parts)}"
+        parts = (f"{name}: {tally.failed} of {tally.n}" for name, tally in self.tallies.items())
+        return f"Trials that raised an exception. {'; '.join(parts)}"
 
     def table(self) -> Table:
         """Return the table of the outcomes of each."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from course.guide.faces import FACES
@@ -41,11 +41,6 @@ class Finding:
             f"`{self.said.shown}`: {count}. Ask: {self.face.ask}",
         )
 
-    def html(self) -> str:
-        """Return the question as a paragraph, which a wide table cannot take out of sight."""
-        table = self.table()
-        return f"<p>{marked(table.caption)}</p>{replace(table, caption='').html()}"
-
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -67,7 +62,7 @@ class Diagnosis:
     def _repr_html_(self) -> str:
         if not self.findings:
             return f"<p>{marked(f'`{self.about}`: {NOT_MINE}')}</p>"
-        return "".join(finding.html() for finding in self.findings)
+        return "".join(finding.table().html() for finding in self.findings)
 
 
 def links(row: Row) -> list[Link]:

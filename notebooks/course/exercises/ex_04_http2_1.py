@@ -219,7 +219,7 @@ EXERCISE = Exercise(
     solution=solution,
     why="A GOAWAY promises that no stream above its last one was or will be processed, and "
     "REFUSED_STREAM promises it for one stream (RFC 9113, 6.8 and 8.7). A FIN, an RST or a stream "
-    "below the last one promises nothing, so a POST is not sent again.",
+    "up to the last one promises nothing, so a POST is not sent again.",
     check=check,
     serve=serve,
 )

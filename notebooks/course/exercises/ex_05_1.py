@@ -199,6 +199,6 @@ EXERCISE = Exercise(
     ],
     right=[closes_in_finally, asks_for_the_head, reads_what_a_missing_file_says],
     solution=solution,
-    why="The response is closed on every way out, so each connection comes back.",
+    why="The response is closed on every way out, so each place in the pool comes back.",
     check=check,
 )

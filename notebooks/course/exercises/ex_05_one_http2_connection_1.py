@@ -300,12 +300,12 @@ EXERCISE = Exercise(
     title="A deadline that takes no place with it",
     task="`get_within(client, url, seconds)` asks on an HTTP/2 client, and raises `TimeoutError` "
     "if no response has come in time. As it was given, a call whose deadline passes keeps its "
-    "place for good. Write it so that the place comes back with the answer, however late, and no "
-    "other call on the connection ends.",
+    "place until another call reads its answer. Write it so that the place comes back with the "
+    "answer, however late, and no other call on the connection ends.",
     starter=get_within,
     hints=[
-        "Who reads the answer of a call that was cancelled? Nobody: so the call must not be "
-        "cancelled. Which part of `get_within` may be?",
+        "Who reads the answer of a call that was cancelled? Nobody, once no place is left: so the "
+        "call must not be cancelled. Which part of `get_within` may be?",
         "What waits and what is waited for can be two: make the call a task of its own, and let "
         "the deadline end the wait alone.",
         "`asyncio.shield(call)` passes a cancellation on to nobody; `asyncio.wait({call}, "
@@ -326,7 +326,7 @@ EXERCISE = Exercise(
     ],
     right=[waits_for_the_task, shields_in_wait_for],
     solution=solution,
-    why="A call that is cancelled tells the server nothing, and then nobody reads its answer. One "
+    why="A call that is cancelled tells the server nothing, and no longer reads its answer. One "
     "that goes on reads it, and gives the place back. Its caller has left in time all the same.",
     check=check,
     serve=_serve,

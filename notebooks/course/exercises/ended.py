@@ -54,12 +54,19 @@ async def check_cancelled(call: Callable[[], Awaitable]) -> None:
         asking = asyncio.create_task(asked.wait())
         await asyncio.wait({running, asking}, return_when=asyncio.FIRST_COMPLETED)
         asking.cancel()
+        under_way = asked.is_set()
         running.cancel()
         await asyncio.wait({running}, timeout=PATIENCE)
         ended = running.cancelled()
         while not running.done():  # as often as it begins again
             running.cancel()
             await asyncio.sleep(0)
+    expect(
+        under_way,
+        "A call sends its request by an `httpx.AsyncClient`, each time that it is called.",
+        happened="It was called once more, and no such client was asked for anything: there was "
+        "nothing to cancel.",
+    )
     expect(
         ended,
         "A call that is cancelled ends with CancelledError.",

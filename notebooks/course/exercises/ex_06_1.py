@@ -257,6 +257,31 @@ def posts_what_is_alike_once(url, jobs):
     return solution(url, [*{str(job): job for job in jobs}.values()])
 
 
+def takes_the_jobs_away(url, jobs):
+    async def main():
+        answers = []
+        async with httpx.AsyncClient() as client:
+            while jobs:
+                response = await client.post(url + "/echo", json=jobs.pop(0))
+                answers.append(response.json()["json"])
+        return answers
+
+    return asyncio.run(main())
+
+
+def leaves_empty_jobs_out(url, jobs):
+    return solution(url, [job for job in jobs if job])
+
+
+def leaves_errors_out(url, jobs):
+    async def main():
+        async with httpx.AsyncClient() as client:
+            asked = [await client.post(url + "/echo", json=job) for job in jobs]
+        return [answer.json()["json"] for answer in asked if answer.is_success]
+
+    return asyncio.run(main())
+
+
 def gets_instead_of_posting(url, jobs):
     async def main():
         async with httpx.AsyncClient() as client:
@@ -305,7 +330,10 @@ EXERCISE = Exercise(
         WrongAnswer(posts_and_reads_nothing, 'A server answered "done"'),
         WrongAnswer(hides_what_broke, "httpx raised `ReadError`"),
         WrongAnswer(posts_what_broke_again, "and the job was posted 2 times"),
-        WrongAnswer(posts_what_is_alike_once, "with 1 posts on"),
+        WrongAnswer(posts_what_is_alike_once, "returned `[{'job': 2}, {}]`"),
+        WrongAnswer(takes_the_jobs_away, "and has 0 now"),
+        WrongAnswer(leaves_empty_jobs_out, "returned `[{'job': 2}, {'job': 2}]`"),
+        WrongAnswer(leaves_errors_out, "A server answered 503"),
         WrongAnswer(gets_instead_of_posting, "4 other requests, the first a GET"),
         WrongAnswer(posts_them_all_in_one, "4 jobs came in fewer posts: 1"),
         WrongAnswer(asks_nothing, "No request was made"),

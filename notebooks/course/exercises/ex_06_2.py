@@ -182,6 +182,20 @@ def trusts_a_weak_dictionary():
     return get_client
 
 
+def looks_only_when_it_makes_one():
+    clients = {}
+
+    def get_client():
+        loop = asyncio.get_running_loop()
+        if loop not in clients or clients[loop].is_closed:
+            for other in [other for other in clients if other.is_closed()]:
+                del clients[other]
+            clients[loop] = httpx.AsyncClient()
+        return clients[loop]
+
+    return get_client
+
+
 def closes_it_in_another_loop():
     clients = {}
 
@@ -244,7 +258,8 @@ EXERCISE = Exercise(
         WrongAnswer(makes_one_for_each_call, "Two calls in one task gave two clients"),
         WrongAnswer(makes_one_for_each_task, "Two tasks of one loop were given two clients"),
         WrongAnswer(remembers_the_last_loop, "when its turn came again"),
-        WrongAnswer(trusts_a_weak_dictionary, "whoever keeps the client keeps the loop"),
+        WrongAnswer(trusts_a_weak_dictionary, "Then another asked for its own"),
+        WrongAnswer(looks_only_when_it_makes_one, "Then one that lives"),
         WrongAnswer(drops_them_all, "A third loop had run and ended"),
         WrongAnswer(hands_out_a_closed_one, "returned a client that is closed"),
         WrongAnswer(closes_it_in_another_loop, "Task exception was never retrieved"),

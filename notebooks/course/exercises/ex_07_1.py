@@ -1,23 +1,12 @@
 """The correct form of a call: an answer that is no success is neither data nor broken JSON."""
 
 import asyncio
-import contextlib
 
 import httpx
 
-from course.exercises.ended import check_cancelled
-from course.exercises.noted import Noted
 from course.exercises.price_service import serve
-from server.wire import refused
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect, still_open
-
-TROUBLES = {
-    "chair": "503 with JSON",
-    "table": "502 with an HTML page",
-    "desk": "403 with JSON",
-    "bench": "410 with JSON",
-    "shelf": "307, a redirect to a login page",
-}
+from course.exercises.price_trial import check
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 async def price_of(url, article):
@@ -147,6 +136,37 @@ async def takes_silence_for_an_unknown_article(url, article):
         return None
 
 
+async def takes_slowness_for_an_unknown_article(url, article):
+    try:
+        return await solution(url, article)
+    except httpx.TimeoutException:
+        return None
+
+
+async def knows_one_success_only(url, article):
+    response = await answer_of(url, article)
+    if response.status_code in (200, 404):
+        return price_in(response)
+    message = f"{response.status_code} is not 200"
+    raise httpx.HTTPStatusError(message, request=response.request, response=response)
+
+
+async def cuts_to_whole_numbers(url, article):
+    price = await solution(url, article)
+    return None if price is None else int(price)
+
+
+async def raises_without_the_answer(url, article):
+    response = await answer_of(url, article)
+    if response.is_success or response.status_code == 404:
+        return price_in(response)
+    raise httpx.HTTPStatusError("no success", request=None, response=None)
+
+
+async def asks_in_a_thread(url, article):
+    return price_in(await asyncio.to_thread(httpx.get, f"{url}/price/{article}"))
+
+
 async def blocks_the_loop(url, article):
     return price_in(httpx.get(f"{url}/price/{article}"))
 
@@ -181,127 +201,6 @@ async def closes_in_a_task_that_nobody_awaits(url, article):
     return price_in(response)
 
 
-async def _let_it_answer(state):
-    while not state.asked.is_set():
-        await asyncio.sleep(0.005)
-    state.loop_goes_on.set()
-
-
-async def check(attempt, server):
-    state = server.app.state
-    beside = asyncio.create_task(_let_it_answer(state))
-    try:
-        with server.ledger.watch() as seen, Noted() as noted:
-            price = await attempt(server.url, "lamp")
-    finally:
-        beside.cancel()
-        state.loop_goes_on.set()
-    expect(price == 1250, "The price of the lamp, 1250.", happened=f"It returned `{price!r}`.")
-    await attempt.require_nothing_left(seen)
-    expect(
-        state.went_on,
-        "While the service thinks, the event loop goes on.",
-        happened="Nothing else ran on the loop between the request and the answer: the call was "
-        "a sync one. Use an `httpx.AsyncClient`.",
-    )
-    noted.require_certificates_checked()
-    price = await attempt(server.url, "brochure")
-    expect(
-        price == 0 and price is not None,
-        "A brochure costs nothing: its price is the number 0.",
-        happened=f"It returned `{price!r}`. In Python `0 or x` is x.",
-    )
-    with server.ledger.watch() as seen:
-        await _check_unknown(attempt, server)
-    await _expect_closed(attempt, seen, "404")
-    for article, trouble in TROUBLES.items():
-        with server.ledger.watch() as seen:
-            await _check_trouble(attempt, server, article, trouble)
-        await _expect_closed(attempt, seen, trouble)
-    await _check_no_price(attempt, server)
-    await _check_silence(attempt)
-    await check_cancelled(lambda: attempt(server.url, "lamp"))
-
-
-async def _check_no_price(attempt, server):
-    price = None
-    with contextlib.suppress(Exception):
-        price = await attempt(server.url, "stool")
-    expect(
-        price != 0,
-        "No price for the stool: the service answered 200, with JSON that has no price.",
-        happened=f"It returned `{price!r}`: a default made a price up, and the stool is free.",
-    )
-
-
-async def _check_silence(attempt):
-    with refused() as port:
-        try:
-            price = await attempt(port.url, "lamp")
-        except httpx.ConnectError:
-            return
-    raise Wrong(
-        "httpx's error where no service answers: it has not said that there is no such article.",
-        happened=f"Nobody listened there, and `{price!r}` was returned.",
-    )
-
-
-async def _check_unknown(attempt, server):
-    expected = "None for a unicorn, which the service does not know (404)."
-    try:
-        price = await attempt(server.url, "unicorn")
-    except httpx.HTTPStatusError as error:
-        raise Wrong(
-            expected,
-            happened="It raised `HTTPStatusError`: 404 is no success either, so look at the status "
-            "before you call `raise_for_status()`.",
-        ) from error
-    expect(price is None, expected, happened=f"It returned `{price!r}`.")
-
-
-async def _expect_closed(attempt, seen, trouble):
-    await attempt.settle()
-    expect(
-        not still_open(seen),
-        "The client is closed at the end, whatever the answer is: `async with` sees to it.",
-        happened=f"The service answered {trouble}, and the connection was left open.",
-        seen=seen,
-    )
-
-
-async def _check_trouble(attempt, server, article, trouble):
-    expected = f"`httpx.HTTPStatusError` for the {article}: the service answered {trouble}."
-    try:
-        price = await attempt(server.url, article)
-    except httpx.HTTPStatusError:
-        return
-    except ValueError as error:
-        raise Wrong(expected, happened=_not_json(error, attempt.seen)) from error
-    except (AssertionError, LookupError, TypeError) as error:
-        raise Wrong(
-            expected,
-            happened=f"It raised `{error!r}`, which says nothing of the answer; and `python -O` "
-            "leaves every `assert` out."
-            if isinstance(error, AssertionError)
-            else f"It raised `{error!r}`: it looked for the price in an answer that has none.",
-        ) from error
-    raise Wrong(
-        expected,
-        happened="It returned None: that says that there is no such article, and there is one."
-        if price is None
-        else f"It returned `{price!r}`, as if the answer were a success.",
-    )
-
-
-def _not_json(error, seen):
-    if any(event.path == "/login" for event in seen.events):
-        return (
-            f"It raised `{type(error).__name__}`: the redirect was followed, and the login page "
-            "that it leads to is no JSON."
-        )
-    return f"It raised `{type(error).__name__}`: it took the body for JSON, whatever the status."
-
-
 EXERCISE = Exercise(
     id="07-1",
     title="An error is no price",
@@ -325,8 +224,13 @@ EXERCISE = Exercise(
         WrongAnswer(asserts_the_status, "`python -O` leaves every `assert` out"),
         WrongAnswer(takes_zero_for_nothing, "In Python `0 or x` is x"),
         WrongAnswer(blocks_the_loop, "the call was a sync one"),
+        WrongAnswer(asks_in_a_thread, "no such client was asked for anything"),
         WrongAnswer(checks_no_certificates, "Your clients check no certificate"),
         WrongAnswer(takes_silence_for_an_unknown_article, "Nobody listened there"),
+        WrongAnswer(takes_slowness_for_an_unknown_article, "The answer did not come in time"),
+        WrongAnswer(knows_one_success_only, "The service answered 203 with that price"),
+        WrongAnswer(cuts_to_whole_numbers, "It returned `899`."),
+        WrongAnswer(raises_without_the_answer, "Its `response` is `None`"),
         WrongAnswer(closes_unless_it_is_cancelled, "under way, and its client was not closed"),
         WrongAnswer(leaves_the_client_open, "1 connection was still open"),
         WrongAnswer(closes_after_a_price_only, "answered 404, and the connection was left open"),

@@ -187,6 +187,22 @@ async def knows_the_users_by_heart(url, users):
     return await visits(url, ["anna", "ben", "cleo"], verify=httpx.create_ssl_context())
 
 
+async def keeps_them_by_name(url, users):
+    answers = await visits(url, users, verify=httpx.create_ssl_context())
+    return [*dict(zip(users, answers, strict=True)).values()]
+
+
+async def quotes_nothing(url, users):
+    context = httpx.create_ssl_context()
+
+    async def visit(user):
+        async with httpx.AsyncClient(base_url=url, verify=context) as client:
+            await client.get(f"/login?user={user}")
+            return (await client.get("/me")).json()
+
+    return await asyncio.gather(*map(visit, users))
+
+
 async def closes_in_a_task(url, users):
     context = httpx.create_ssl_context()
 
@@ -246,6 +262,8 @@ EXERCISE = Exercise(
         WrongAnswer(hands_errors_out, "Nobody listened there"),
         WrongAnswer(logs_nobody_in, '"/login" was asked for 0 times'),
         WrongAnswer(knows_the_users_by_heart, "It was given `['dora'"),
+        WrongAnswer(keeps_them_by_name, "one answer too few"),
+        WrongAnswer(quotes_nothing, "belongs into `params=`"),
         WrongAnswer(closes_in_a_task, "a task still ran that nobody waited for"),
         WrongAnswer(leaves_them_open, "3 connections were still open"),
         WrongAnswer(checks_no_names, "`check_hostname` is off"),

@@ -25,11 +25,16 @@ async def check(attempt, server):
     await asyncio.to_thread(_one_loop_after_another, get_client)
     await asyncio.to_thread(_two_loops_in_turn, get_client)
     await asyncio.to_thread(_closed_by_its_program, get_client, server.url + "/echo")
-    with server.ledger.watch() as seen:
-        await asyncio.to_thread(_programs_that_forget, get_client, server.url + "/echo")
-    await attempt.settle()
-    _require_two_requests_each(seen)
-    _require_none_left(seen)
+    asks = {
+        "another asked for its own": _asked_by_another,
+        "one that lives, and has its own already, asked for it again": _asked_by_one_that_lives,
+    }
+    for then, asked in asks.items():
+        with server.ledger.watch() as seen:
+            await asyncio.to_thread(asked, get_client, server.url + "/echo")
+        await attempt.settle()
+        _require_two_requests_each(seen)
+        _require_none_left(seen, then)
 
 
 def _client(get_client):
@@ -132,8 +137,22 @@ def _two_loops_in_turn(get_client):
         )
 
 
-def _programs_that_forget(get_client, url):
-    """Make two requests in each of several loops and close no client; then ask once more."""
+def _asked_by_another(get_client, url):
+    with asyncio.Runner() as runner:
+        _programs_that_forget(get_client, url, runner)
+
+
+def _asked_by_one_that_lives(get_client, url):
+    async def ask():
+        _client(get_client)
+
+    with asyncio.Runner() as runner:
+        runner.run(ask())
+        _programs_that_forget(get_client, url, runner)
+
+
+def _programs_that_forget(get_client, url, runner):
+    """Make two requests in each of several loops and close no client; then ask in the runner's."""
     logged = []
 
     async def program():
@@ -148,7 +167,7 @@ def _programs_that_forget(get_client, url):
 
     for _ in range(PROGRAMS):
         asyncio.run(program())
-    asyncio.run(ask())
+    runner.run(ask())
     gc.collect()
     for said in logged:
         happened = f"The event loop says: {said['message']}: `{said.get('exception')!r}`."
@@ -168,14 +187,14 @@ def _require_two_requests_each(seen: Seen) -> None:
     )
 
 
-def _require_none_left(seen: Seen) -> None:
+def _require_none_left(seen: Seen, then: str) -> None:
     left = len(still_open(seen))
     expect(
         not left,
         "A loop that is closed keeps no connection open.",
-        happened=f"{PROGRAMS} programs ended without closing their client. Then another asked for "
-        f"its own, and of {seen.connections} connections {left} were still open. (An open "
-        "connection refers to its loop: whoever keeps the client keeps the loop, too.)",
+        happened=f"{PROGRAMS} programs ended without closing their client. Then {then}, and of "
+        f"{seen.connections} connections {left} were still open. (An open connection refers to "
+        "its loop: whoever keeps the client keeps the loop, too.)",
         seen=seen,
     )
 

@@ -13,7 +13,7 @@ from course.exercises.noted import Noted
 from server.wire import refused
 from workbench.checking.record import Wrong, expect
 
-OTHERS = ["dora", "emil", "fritz", "gerda"]
+OTHERS = ["dora", "emil&fritz", "gerda", "dora"]  # one is to be quoted, and one comes twice
 
 
 async def check(attempt, server):
@@ -69,9 +69,18 @@ async def _check_others(attempt, server):
     expect(
         answers == [{"user": user} for user in OTHERS],
         "The users that it is given, whoever they are.",
-        happened=f"It was given `{OTHERS!r}`, and returned `{answers!r}`.",
+        happened=_of_others(answers),
         seen=seen,
     )
+
+
+def _of_others(answers):
+    returned = f"returned `{answers!r}`"
+    if isinstance(answers, list) and {"user": "emil"} in answers:
+        return f"It {returned}: a name in a URL is quoted, so it belongs into `params=`."
+    if isinstance(answers, list) and answers == [{"user": user} for user in dict.fromkeys(OTHERS)]:
+        return f"It {returned}, one answer too few: {OTHERS[0]} comes twice among the users."
+    return f"It was given `{OTHERS!r}`, and {returned}."
 
 
 async def _check_refused(attempt):

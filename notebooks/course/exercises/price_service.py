@@ -23,6 +23,8 @@ async def _price(request: Request) -> Response:
             return JSONResponse({"price": 1250})
         case "brochure":
             return JSONResponse({"price": 0})
+        case "rug":
+            return JSONResponse({"price": 899.5}, 203)  # a proxy on the way has changed something
         case "stool":
             return JSONResponse({"article": "stool"})
         case "chair":

@@ -11,7 +11,7 @@ import httpx
 from workbench.checking.record import Wrong, expect, still_open
 
 JOBS = [{"job": number} for number in range(1, 5)]
-TWINS = [JOBS[1], JOBS[1]]
+TWINS = [JOBS[1], JOBS[1], {}]
 NO_JSON = {"job": {1, 2}}  # a set: httpx cannot write it, and raises TypeError
 PATCHES = ("nest_asyncio", "nest_asyncio2")
 
@@ -38,9 +38,10 @@ class NotedClient(httpx.AsyncClient):
 
 async def check(attempt, server):
     made = NotedClient.made = []
+    given = list(JOBS)
     with _no_patch() as applied, mock.patch.object(httpx, "AsyncClient", NotedClient):
         try:
-            answers = await asyncio.to_thread(attempt, server.url, JOBS)
+            answers = await asyncio.to_thread(attempt, server.url, given)
         except RuntimeError as error:
             _require_no_patch(applied)
             if str(error) != "Event loop is closed":
@@ -51,20 +52,26 @@ async def check(attempt, server):
         _require_no_patch(applied)
         await attempt.settle()
         attempt.require_request()
+        expect(
+            given == JOBS,
+            "The list of jobs is the caller's, and is left as it was.",
+            happened=f"It had {len(JOBS)} jobs before, and has {len(given)} now.",
+        )
         _require_answers(answers, attempt.seen, made)
         await attempt.require_nothing_left()
         await _with_a_job_that_fails(attempt, server)
         with server.ledger.watch() as seen:
             answers = await asyncio.to_thread(attempt, server.url, TWINS)
         expect(
-            (answers, seen.requests, seen.connections) == (TWINS, 2, 1),
-            "Called again with two jobs, which are alike, it does the same.",
+            (answers, seen.requests, seen.connections) == (TWINS, len(TWINS), 1),
+            "Called again with three jobs, two that are alike and an empty one, it does the same.",
             happened=f"It returned `{answers!r}`, with {seen.requests} posts on "
             f"{seen.connections} connections.",
             seen=seen,
         )
         await attempt.require_nothing_left()
         await _with_another_answer(attempt)
+        await _with_an_answer_without_json(attempt)
         await _with_a_connection_that_breaks(attempt)
 
 
@@ -76,6 +83,21 @@ async def _with_another_answer(attempt):
         answers == ["done"],
         'The "json" of each answer.',
         happened=f'A server answered "done", and `{answers!r}` was returned.',
+    )
+
+
+async def _with_an_answer_without_json(attempt):
+    def busy(request):
+        return httpx.Response(503, json={"error": "busy"}, request=request)
+
+    with _answering(busy):
+        try:
+            answers = await asyncio.to_thread(attempt, "http://jobs", JOBS[:1])
+        except Exception:
+            return  # the task leaves open which: `KeyError`, or that of `raise_for_status()`
+    raise Wrong(
+        'The "json" of each answer, or an exception where there is none.',
+        happened=f'A server answered 503, without "json", and `{answers!r}` was returned.',
     )
 
 

@@ -232,8 +232,8 @@ EXERCISE = Exercise(
     "or more before the server closes it.",
     starter=limits_for,
     hints=[
-        "`httpx.Limits` has three fields. What you leave out is not httpx's default, but "
-        "`None` for the two numbers, and 5 seconds for the expiry.",
+        "`httpx.Limits` has three fields. A number of connections that you leave out is not "
+        "httpx's default, but `None`; the expiry is 5 seconds then.",
         "The pool compares `max_keepalive_connections` with all that it holds. So how large must "
         "it be if nothing is ever to be one too many?",
         "The request needs its time to the server, and the server's close needs its time to you: "
@@ -258,8 +258,8 @@ EXERCISE = Exercise(
     ],
     right=[sets_no_limit_to_what_is_kept, leaves_a_margin],
     solution=solution,
-    why="A connection that comes free is closed when the pool holds more than it may keep, those "
-    "in use included. Where it may keep all that it may open, there is never one too many. What "
+    why="The pool closes idle connections when it holds more than it may keep, those in use "
+    "included. Where it may keep all that it may open, there is never one too many. What "
     "you give up a round trip before the server does, you do not send on while it closes.",
     check=check,
     serve=lambda: LocalServer(timeout_keep_alive=60),

@@ -262,8 +262,8 @@ EXERCISE = Exercise(
         WrongAnswer(returns_nothing, "No request was made"),
     ],
     solution=solution,
-    why="The deadline is around the whole call, headers and body. It cancels the request, and a "
-    "cancelled request closes its connection.",
+    why="The deadline is around the whole call, headers and body. It cancels the request, and over "
+    "HTTP/1.1 one that is cancelled while it waits for its answer closes its connection.",
     check=check,
     limit=20.0,
     right=RIGHT,

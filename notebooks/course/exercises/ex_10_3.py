@@ -142,8 +142,8 @@ class Case:
 
 REFUSED = "The server is not even there, so it cannot have acted on it."
 STALE = (
-    "This is the stale connection of lesson 04, and to GET twice does no harm. It is neither a "
-    "NetworkError nor a timeout."
+    "It looks like the stale connection of lesson 04, and to GET twice does no harm. It is neither "
+    "a NetworkError nor a timeout."
 )
 RESET = "The ledger shows the request: it arrived before the reset."
 BUSY = "The ledger shows the request: the server may be busy with it."

@@ -8,6 +8,7 @@ import asyncio
 import httpx
 
 from course.exercises.ended import check_cancelled
+from course.exercises.ownership import settings_of
 from workbench.checking.record import Wrong, expect
 
 SIZE = 10_000  # bytes of each file
@@ -40,6 +41,7 @@ async def check(attempt, server):
     # One place in the pool: a stream that is left open is missed by the next request.
     limits, hooks = httpx.Limits(max_connections=1), {"request": [note], "response": [weaken]}
     async with httpx.AsyncClient(verify=False, limits=limits, event_hooks=hooks) as client:
+        before = settings_of(client)
         for query, read, version, does in CASES:
             client.timeout = httpx.Timeout(30, read=read, pool=3)
             await _one_file(attempt, server, client, query, version, does)
@@ -52,7 +54,8 @@ async def check(attempt, server):
         )
         for status in (404, 503):
             await _refused(attempt, server, client, status)
-        await _without_end(attempt, server, client)
+        _client_as_it_was(client, before | {"timeout": httpx.Timeout(30, pool=3)})
+        await _without_end(attempt, server, client, asked)
         expect(
             not client.is_closed,
             "The client is the caller's, and stays open.",
@@ -60,6 +63,16 @@ async def check(attempt, server):
         )
         await check_cancelled(lambda: attempt(client, server.url + "/echo"))
     await attempt.require_nothing_left()
+
+
+def _client_as_it_was(client, before):
+    after = settings_of(client)
+    changed = [name for name in before if after[name] != before[name]]
+    expect(
+        not changed,
+        "The client is the caller's, and is left as it was.",
+        happened=f"Its `{', '.join(changed)}` was changed, for every later request.",
+    )
 
 
 def _no_weak_tag_sent(asked):
@@ -131,7 +144,7 @@ async def _refused(attempt, server, client, status):
     )
 
 
-async def _without_end(attempt, server, client):
+async def _without_end(attempt, server, client, asked):
     expected = f"An error of httpx's after {MOST} requests at most, when each of them breaks off."
     url = f"{server.url}/faults/interrupted/file?ranges=none"
     with server.ledger.watch() as seen:
@@ -153,6 +166,13 @@ async def _without_end(attempt, server, client):
         expected,
         happened=f"Nothing was raised, and an object of type `{type(ended).__name__}` was "
         "returned.",
+        seen=seen,
+    )
+    last = getattr(ended, "_request", None)  # `ended.request` raises where there is none
+    expect(
+        last is asked[-1],
+        "The last error is raised, as httpx raised it.",
+        happened=f"`{ended!r}` came out, and it is not what the last request ended with.",
         seen=seen,
     )
 

@@ -11,6 +11,7 @@ from server.proxy import Proxy
 from workbench.checking.record import Exercise, WrongAnswer, expect
 
 HERE, ALSO_HERE, ELSEWHERE = "127.0.0.1", "localhost", "127.0.0.2"
+BELOW = f"shop.{ALSO_HERE}"  # another host than the one whose name it ends with
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -68,6 +69,33 @@ def knows_this_machine_only(proxy, hosts):
     return httpx.AsyncClient(proxy=proxy, mounts=mounts, trust_env=False)
 
 
+def spares_what_stands_below(proxy, hosts):
+    mounts = {f"all://*{host}": None for host in hosts}
+    return httpx.AsyncClient(proxy=proxy, mounts=mounts, trust_env=False)
+
+
+class ByTheText(httpx.AsyncHTTPTransport):
+    def __init__(self, proxy, hosts):
+        super().__init__(trust_env=False)
+        self.through, self.hosts = httpx.AsyncHTTPTransport(proxy=proxy), hosts
+
+    async def handle_async_request(self, request):
+        if any(host in str(request.url) for host in self.hosts):
+            return await super().handle_async_request(request)
+        return await self.through.handle_async_request(request)
+
+
+def looks_at_the_whole_url(proxy, hosts):
+    return httpx.AsyncClient(transport=ByTheText(proxy, hosts), trust_env=False)
+
+
+def takes_the_hosts_away(proxy, hosts):
+    mounts = {}
+    while hosts:
+        mounts[f"all://{hosts.pop()}"] = None
+    return httpx.AsyncClient(proxy=proxy, mounts=mounts, trust_env=False)
+
+
 def sets_the_environment(proxy, hosts):
     for name in VARIABLES:
         os.environ.pop(name, None)
@@ -111,28 +139,41 @@ async def _case(attempt, server, proxy, hosts, around="no variable is set"):
     """Ask for both hosts, by http and by https, and look who was asked."""
     kept = dict(os.environ)
     with Noted() as noted:
-        client = attempt(proxy.url, list(hosts))
+        client = attempt(proxy.url, given := list(hosts))
     expect(
         isinstance(client, httpx.AsyncClient),
         "An `httpx.AsyncClient`.",
         happened=f"An object of type `{type(client).__name__}` was returned.",
     )
     noted.require_certificates_checked()
+    expect(
+        given == hosts,
+        "The list of hosts is the caller's, and is left as it was.",
+        happened=f"It was `{hosts}`, and is `{given}`.",
+    )
     changed = sorted(name for name in os.environ if kept.get(name) != os.environ[name])
     gone = sorted(kept.keys() - os.environ.keys())
     async with client:
-        for host in (ELSEWHERE, HERE, ALSO_HERE):
+        for host in (ELSEWHERE, HERE, ALSO_HERE, BELOW):
             for scheme in ("http", "https"):
-                asked = len(proxy.asked)
-                # Nobody listens elsewhere, and our server speaks no TLS: what counts is the way.
-                with contextlib.suppress(httpx.TransportError):
-                    await client.get(f"{scheme}://{host}:{server.port}/echo")
-                went_direct = len(proxy.asked) == asked
+                went_direct = await _goes_direct(client, f"{scheme}://{host}:{server.port}", proxy)
                 said = f"With `hosts={hosts}`, where {around}, an {scheme} request to {host}"
                 _expect_way(host in hosts, went_direct, said)
+        for host in hosts:
+            url = f"http://{ELSEWHERE}:{server.port}/?of={host}"
+            went_direct = await _goes_direct(client, url, proxy)
+            _expect_way(False, went_direct, f"With `hosts={hosts}` a request to `{url}`")
     alone = "The environment is left alone: it belongs to the whole process."
     expect(not changed, alone, happened=f"These were changed: {', '.join(changed)}.")
     expect(not gone, alone, happened=f"These are gone: {', '.join(gone)}.")
+
+
+async def _goes_direct(client, url, proxy):
+    asked = len(proxy.asked)
+    # Nobody listens elsewhere, and our server speaks no TLS: what counts is the way.
+    with contextlib.suppress(httpx.TransportError):
+        await client.get(url)
+    return len(proxy.asked) == asked
 
 
 def _expect_way(listed, went_direct, said):
@@ -167,6 +208,9 @@ EXERCISE = Exercise(
         WrongAnswer(forgets_https, "an https request to 127.0.0.2"),
         WrongAnswer(believes_the_environment, "where HTTP_PROXY names another"),
         WrongAnswer(knows_this_machine_only, "request to localhost, which is not listed"),
+        WrongAnswer(spares_what_stands_below, "request to shop.localhost, which is not listed"),
+        WrongAnswer(looks_at_the_whole_url, "/?of=127.0.0.1`, which is not listed"),
+        WrongAnswer(takes_the_hosts_away, "It was `['127.0.0.1']`, and is `[]`"),
         WrongAnswer(sets_the_environment, "These were changed: "),
         WrongAnswer(empties_the_environment, "These are gone: "),
         WrongAnswer(checks_no_certificates, "Your clients check no certificate"),

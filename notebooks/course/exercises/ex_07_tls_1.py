@@ -119,6 +119,15 @@ def writes_into_the_bundle(authority, identity):
     return httpx.AsyncClient(verify=context)
 
 
+def names_a_bundle_for_all(authority, identity):
+    bundle = Path(identity).with_name("bundle.pem")
+    bundle.write_text(Path(certifi.where()).read_text(encoding="utf-8") + authority)
+    os.environ["SSL_CERT_FILE"] = str(bundle)
+    context = httpx.create_ssl_context()
+    context.load_cert_chain(identity)
+    return httpx.AsyncClient(verify=context)
+
+
 def uses_the_old_argument(authority, identity):
     context = httpx.create_ssl_context()
     context.load_verify_locations(cadata=authority)
@@ -169,6 +178,7 @@ async def check(attempt, server):
             mock.patch.dict(os.environ, {"SSL_CERT_FILE": usual}),
         ):
             os.environ.pop("SSL_CERT_DIR", None)
+            around = dict(os.environ)
             clients = {}
             try:
                 for name, identity in places.names.items():
@@ -179,6 +189,7 @@ async def check(attempt, server):
                     await _are_so_for_each_host(places, clients)
                 expect_certificates_checked(*clients.values())
                 _speak_no_older_tls(clients["anna"])
+                _leave_the_environment(around)
             finally:
                 for client in clients.values():
                     await client.aclose()
@@ -259,6 +270,17 @@ async def _are_so_for_each_host(places, clients):
         )
 
 
+def _leave_the_environment(around):
+    now = dict(os.environ)
+    changed = sorted(name for name in around | now if around.get(name) != now.get(name))
+    expect(
+        not changed,
+        "The environment is left alone: it belongs to the whole process.",
+        happened=f"Your function has changed {', '.join(changed)}: every context that is made "
+        "later trusts others.",
+    )
+
+
 def _speak_no_older_tls(client):
     least = httpx.create_ssl_context().minimum_version
     for context in contexts_of(client):
@@ -295,6 +317,7 @@ EXERCISE = Exercise(
         WrongAnswer(speaks_old_tls_too, "context takes TLSv1, too"),
         WrongAnswer(shares_a_context, "The client of anna came in as ben"),
         WrongAnswer(writes_into_the_bundle, "Your function has written into it"),
+        WrongAnswer(names_a_bundle_for_all, "Your function has changed SSL_CERT_FILE"),
         WrongAnswer(uses_the_old_argument, "httpx warned"),
         WrongAnswer(returns_the_context, "An object of type `SSLContext` was returned"),
         WrongAnswer(returns_a_sync_client, "An object of type `Client` was returned"),

@@ -246,6 +246,25 @@ class AsksSynchronously(Told):
             return client.post(self.url + "/echo", json=city).json()["json"]
 
 
+class SetsItsLimitsMeanwhile(Told):
+    async def of(self, city):
+        limits, self.client.timeout = self.client.timeout, 3
+        try:
+            return await super().of(city)
+        finally:
+            self.client.timeout = limits
+
+
+class ClosesWhatWasAsked(Told):
+    async def of(self, city):
+        self.asked = True
+        return await super().of(city)
+
+    async def __aexit__(self, *exc_info):
+        if self.own and hasattr(self, "asked"):
+            await self.client.aclose()
+
+
 class ClosesWhatHasCookies(Told):
     async def __aexit__(self, *exc_info):
         if self.own or self.client.cookies:
@@ -295,6 +314,8 @@ EXERCISE = Exercise(
         WrongAnswer(SwallowsAKeyErrorWhereItIsLent, "`KeyError` was raised in it, with a"),
         WrongAnswer(ClosesUnlessInterrupted, "`KeyboardInterrupt` in the block, and its client"),
         WrongAnswer(ClosesUnlessAGeneratorEnds, "`GeneratorExit` in the block, and its client"),
+        WrongAnswer(SetsItsLimitsMeanwhile, "the lent client had other `timeout`"),
+        WrongAnswer(ClosesWhatWasAsked, "in which no question was asked"),
         WrongAnswer(ClosesWhatHasCookies, "with cookies and other settings of its owner's"),
         WrongAnswer(KnowsTheCity, 'The server answered 503 and "hail"'),
         WrongAnswer(ChecksNoCertificate, "This client trusts any certificate"),

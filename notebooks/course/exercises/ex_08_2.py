@@ -11,7 +11,7 @@ from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
 
 # connections at most, seconds until the server closes an idle one, seconds of the round trip
 CASES = [(8, 60, 0.2), (3, 9, 4.5), (24, 20, 4.0)]
-MANY = 1000  # connections, that no one opens here
+MANY, LONG = 1000, 600  # connections, that no one opens here, and seconds
 SHORT = 3  # requests, one by one
 _numbers = itertools.count(1)
 
@@ -96,6 +96,14 @@ def cuts_to_whole_seconds(at_once, server_keeps, round_trip):
     return _limits(at_once, at_once, int(server_keeps - round_trip))
 
 
+def has_half_a_minute_at_most(at_once, server_keeps, round_trip):
+    return _limits(at_once, at_once, min(server_keeps - round_trip, 30))
+
+
+def has_two_at_least(at_once, server_keeps, round_trip):
+    return _limits(max(at_once, 2), at_once, server_keeps - round_trip)
+
+
 def has_no_expiry(at_once, server_keeps, round_trip):
     return _limits(at_once, at_once, None)
 
@@ -128,7 +136,8 @@ async def check(attempt, server):
         async with httpx.AsyncClient(verify=context, limits=limits, timeout=30) as client:
             await _check_most(client, server, at_once)
             await _check_kept(client, server, at_once)
-    _check_many(attempt(MANY, 60, 0.2))
+    _check_many(attempt(MANY, LONG, 0.2))
+    _check_one(attempt(1, LONG, 0.2))
 
 
 def _check_expiry(expiry, server_keeps, round_trip):
@@ -146,7 +155,16 @@ def _check_expiry(expiry, server_keeps, round_trip):
     )
 
 
+def _check_one(limits):
+    expect(
+        limits.max_connections == 1,
+        "At most 1 connection, where 1 is allowed.",
+        happened=f"`max_connections` is {limits.max_connections}.",
+    )
+
+
 def _check_many(limits):
+    _check_expiry(limits.keepalive_expiry, LONG, 0.2)
     kept = limits.max_keepalive_connections
     expect(
         kept is None or kept >= MANY,
@@ -253,6 +271,8 @@ EXERCISE = Exercise(
         WrongAnswer(takes_off_a_tenth, "`keepalive_expiry` is 8.1"),
         WrongAnswer(takes_each_server_to_be_near, "`keepalive_expiry` is 8.8"),
         WrongAnswer(cuts_to_whole_seconds, "`keepalive_expiry` is 4: it is given up sooner"),
+        WrongAnswer(has_half_a_minute_at_most, "`keepalive_expiry` is 30: it is given up sooner"),
+        WrongAnswer(has_two_at_least, "`max_connections` is 2."),
         WrongAnswer(has_no_expiry, "`keepalive_expiry` is None"),
         WrongAnswer(returns_nothing, "type `NoneType`"),
     ],

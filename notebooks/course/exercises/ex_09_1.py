@@ -9,16 +9,8 @@ from typing import Annotated
 import httpx
 from fastapi import Depends, FastAPI, Request
 
-from course.exercises.service_starts import (
-    Clients,
-    require_answers,
-    require_closed,
-    require_sharing,
-    require_the_upstreams,
-    serve_upstream,
-    start,
-)
-from workbench.checking.record import Exercise, WrongAnswer, expect
+from course.exercises.service_starts import check, serve_upstream
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 def create_app(upstream):
@@ -234,6 +226,21 @@ def hides_what_failed(upstream):
     return _app(echo, _closing(httpx.AsyncClient(base_url=upstream)))
 
 
+def answers_where_nobody_did(upstream):
+    @asynccontextmanager
+    async def lifespan(app):
+        async with httpx.AsyncClient(base_url=upstream) as client:
+            yield {"client": client}
+
+    async def echo(request: Request):
+        try:
+            return (await request.state.client.get("/echo")).json()
+        except httpx.HTTPError:
+            return None
+
+    return _app(echo, lifespan)
+
+
 # Right, too
 
 
@@ -288,25 +295,6 @@ def made_when_first_asked_for(upstream):
     return _app_depending_on(get_client, lifespan)
 
 
-async def check(attempt, server):
-    clients = Clients()
-    with clients.noted():
-        app = attempt(server.url)
-        expect(
-            isinstance(app, FastAPI),
-            "A FastAPI app.",
-            happened=f"It returned an object of type `{type(app).__name__}`.",
-        )
-        starts = []
-        for when in ("the first start", "the second start"):
-            starts.append(await start(app, server, clients, when))
-            require_answers(starts[-1])
-            require_sharing(starts[-1])
-            require_the_upstreams(starts[-1], server.app)
-        for started in starts:
-            require_closed(started)
-
-
 EXERCISE = Exercise(
     id="09-1",
     title="A client for the whole service",
@@ -334,6 +322,7 @@ EXERCISE = Exercise(
         WrongAnswer(asks_nobody, "No request was made to the upstream"),
         WrongAnswer(makes_its_answer_up, "your service has made it up"),
         WrongAnswer(answers_with_the_first, "was handed out again"),
+        WrongAnswer(answers_where_nobody_did, "Nobody listened at the upstream's"),
         WrongAnswer(hides_what_failed, "In the second start an answer was `null`"),
     ],
     right=[

@@ -98,6 +98,21 @@ async def knows_one_bad_status(client, url):
     return StreamingResponse(upstream.aiter_bytes(), status, background=closing)
 
 
+async def knows_one_success_only(client, url):
+    upstream = await client.send(client.build_request("GET", url), stream=True)
+    closing = BackgroundTask(upstream.aclose)
+    status = upstream.status_code if upstream.is_error else 200
+    return StreamingResponse(upstream.aiter_bytes(), status, background=closing)
+
+
+async def asks_for_the_status_first(client, url):
+    async with client.stream("GET", url) as first:
+        status = first.status_code
+    response = await opens_it_in_the_generator(client, url)
+    response.status_code = status
+    return response
+
+
 async def cuts_it_at_five_megabytes(client, url):
     upstream = await client.send(client.build_request("GET", url), stream=True)
 
@@ -246,6 +261,8 @@ EXERCISE = Exercise(
         WrongAnswer(returns_the_upstreams_response, "a response of httpx's"),
         WrongAnswer(with_a_client_of_its_own, "by another client"),
         WrongAnswer(knows_one_bad_status, "The upstream said 410, and the caller got 200"),
+        WrongAnswer(knows_one_success_only, "The upstream said 201, and the caller got 200"),
+        WrongAnswer(asks_for_the_status_first, "For one file it was asked 2 times"),
         WrongAnswer(cuts_it_at_five_megabytes, "The caller got 200 and 49"),
         WrongAnswer(copies_the_length, "the length of the compressed body"),
         WrongAnswer(copies_all_headers, "says that it is compressed, and it is not"),

@@ -154,6 +154,18 @@ async def looks_for_404_only(client, url):
     return await _append(client, url, status=False)
 
 
+async def sets_a_header_for_all(client, url):
+    client.headers["Accept-Encoding"] = "identity"
+    return await solution(client, url)
+
+
+async def raises_one_of_its_own(client, url):
+    try:
+        return await solution(client, url)
+    except httpx.TransportError as error:
+        raise httpx.ReadError("it broke too often") from error
+
+
 async def takes_a_cancellation_for_a_break(client, url):
     return await _append(client, url, (httpx.TransportError, asyncio.CancelledError))
 
@@ -239,6 +251,8 @@ EXERCISE = Exercise(
         WrongAnswer(takes_an_error_page_for_the_file, "The server answered 404, and nothing"),
         WrongAnswer(asks_again_for_a_missing_file, "the server was asked 6 times"),
         WrongAnswer(looks_for_404_only, "The server answered 503, and nothing"),
+        WrongAnswer(sets_a_header_for_all, "Its `headers` was changed"),
+        WrongAnswer(raises_one_of_its_own, "not what the last request ended with"),
         WrongAnswer(takes_a_cancellation_for_a_break, "and it swallowed that"),
         WrongAnswer(makes_a_client_of_its_own, "Some were made by another client"),
         WrongAnswer(keeps_what_it_has, "4000 bytes came, and were handed out as the file"),

@@ -17,7 +17,7 @@ from workbench.checking.record import expect, still_open
 from workbench.serving import serve
 
 SIZE = 8_000_000  # more than whoever cuts a body off would let through
-STATUSES = (404, 404, 404, 410, 410, 503)
+STATUSES = (404, 404, 404, 410, 410, 503, 201)
 PATIENCE = 3.0  # seconds, for the first piece and for the end of a connection
 LONG = "/drip?pieces=1000&gap=0.03&size=32768"  # half a minute
 REPORT = b"one line of many, no text: \xff\n" * 2000
@@ -121,6 +121,12 @@ async def check_body(trial):
         seen=seen,
     )
     expect(
+        seen.requests == 1,
+        "The upstream is asked once: the status and the body are of one answer.",
+        happened=f"For one file it was asked {seen.requests} times.",
+        seen=seen,
+    )
+    expect(
         problem is None and (status, len(body)) == (200, SIZE),
         f"200, and a body of {SIZE} bytes.",
         happened=f"The caller got {status} and {len(body)} bytes, then `{problem}`. "
@@ -165,7 +171,7 @@ async def check_missing(trial):
     expect(
         left <= 1,
         "A missing file keeps no connection.",
-        happened=f"{len(STATUSES)} bad answers, and {left} connections to the upstream still open: "
+        happened=f"{len(STATUSES)} answers, and {left} connections to the upstream still open: "
         "on that way out nobody closes its response.",
         seen=seen,
     )

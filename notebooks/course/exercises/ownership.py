@@ -62,6 +62,13 @@ async def _check_own(attempt, server, made):
     )
     await attempt.require_nothing_left(seen)
     expect_certificates_checked(*made)
+    async with attempt(server.url):
+        pass
+    expect(
+        not _still_open(made),
+        "It closes its own client, also one that was asked nothing.",
+        happened="A block ended in which no question was asked, and its client was open.",
+    )
 
 
 def _still_open(made):
@@ -200,14 +207,27 @@ async def _check_refused(attempt):
 
 async def _check_answer(attempt):
     """What the server says is handed on, and a question that broke is not asked again."""
-    rain = httpx.MockTransport(lambda request: httpx.Response(200, json={"json": "rain"}))
-    async with httpx.AsyncClient(transport=rain) as lent:
+    meanwhile = {}
+
+    def rains(request):
+        meanwhile.update(settings_of(lent))
+        return httpx.Response(200, json={"json": "rain"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(rains)) as lent:
+        before = settings_of(lent)
         async with attempt("http://weather", client=lent) as forecasts:
             answer = await forecasts.of("Bonn")
     expect(
         answer == "rain",
         "What the server answers.",
         happened=f'The server answered "rain" on Bonn, and `of` returned `{answer!r}`.',
+    )
+    changed = [name for name in meanwhile if meanwhile[name] != before[name]]
+    expect(
+        not changed,
+        "What belongs to the caller is left as it was, at any time.",
+        happened=f"While a question was under way, the lent client had other "
+        f"`{', '.join(changed)}`: whoever else uses it meanwhile gets that, too.",
     )
     hail = httpx.MockTransport(lambda request: httpx.Response(503, json={"json": "hail"}))
     async with httpx.AsyncClient(transport=hail) as lent:

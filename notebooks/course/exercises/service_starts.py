@@ -10,13 +10,35 @@ import json
 from unittest import mock
 
 import httpx
+from fastapi import FastAPI
 
 from server.app import create_app
 from server.local import LocalServer
+from server.wire import refused
 from workbench.checking.record import expect
 from workbench.serving import serve
 
 REQUESTS = 5
+
+
+async def check(attempt, server):
+    clients = Clients()
+    with clients.noted():
+        app = attempt(server.url)
+        expect(
+            isinstance(app, FastAPI),
+            "A FastAPI app.",
+            happened=f"It returned an object of type `{type(app).__name__}`.",
+        )
+        starts = []
+        for when in ("the first start", "the second start"):
+            starts.append(await start(app, server, clients, when))
+            require_answers(starts[-1])
+            require_sharing(starts[-1])
+            require_the_upstreams(starts[-1], server.app)
+        for started in starts:
+            require_closed(started)
+        await require_failure(attempt)
 
 
 class Upstream:
@@ -240,4 +262,19 @@ def require_closed(started):
         happened="The service had stopped, and its client was open: "
         f"{how if told else 'nothing closed it'}.",
         seen=started.seen,
+    )
+
+
+async def require_failure(attempt):
+    """Raise `Wrong` if a service answers as if all were well where its upstream does not."""
+    with refused() as nobody:
+        async with serve(attempt(nobody.url)) as service:
+            response = await service.caller.get("/echo")
+    for error in service.errors:  # its traceback holds a client and its sockets
+        error.__traceback__ = error.__context__ = None
+    expect(
+        response.is_error,
+        "An error's status where the upstream does not answer.",
+        happened=f"Nobody listened at the upstream's address, and the service answered "
+        f"{response.status_code} with `{response.text[:60]}`.",
     )

@@ -20,7 +20,7 @@ def log_line(error):
     """Return one line, a str: the exception's type, its text, and the type of its root.
 
     The root is what it comes from in the end, also where a traceback would hide that. Of a group
-    the line has all this for each member.
+    (the root may be one) the line has all this for each member.
     """
     return str(error)
 
@@ -29,7 +29,7 @@ def solution(error):
     """Return one line, a str: the exception's type, its text, and the type of its root.
 
     The root is what it comes from in the end, also where a traceback would hide that. Of a group
-    the line has all this for each member.
+    (the root may be one) the line has all this for each member.
     """
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(map(solution, error.exceptions))
@@ -37,7 +37,7 @@ def solution(error):
     while before := root.__cause__ or root.__context__:
         root = before
     line = repr(error)
-    return line if root is error else f"{line} from {root!r}"
+    return line if root is error else f"{line} from {solution(root)}"
 
 
 def the_repr(error):
@@ -92,6 +92,12 @@ def one_group_deep(error):
     return "; ".join(f"{member!r} from {_root(member)!r}" for member in members)
 
 
+def the_root_is_never_a_group(error):
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(map(the_root_is_never_a_group, error.exceptions))
+    return f"{error!r} from {type(_root(error)).__name__}"
+
+
 def nothing(error):
     print(repr(error))
 
@@ -99,12 +105,9 @@ def nothing(error):
 def by_text(error):
     if isinstance(error, ExceptionGroup):
         return " | ".join(by_text(member) for member in error.exceptions)
-    chain = [error]
-    while chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(chain[-1].__cause__ or chain[-1].__context__)
-    return " <- ".join(
-        f"{type(one).__module__}.{type(one).__name__}: {str(one)!r}" for one in chain
-    )
+    text = f"{type(error).__module__}.{type(error).__name__}: {str(error)!r}"
+    before = error.__cause__ or error.__context__
+    return f"{text} <- {by_text(before)}" if before else text
 
 
 def group_first(error):
@@ -115,7 +118,8 @@ def group_first(error):
     def line(one):
         return f"{type(one).__qualname__}({str(one)!r}, root={type(root(one)).__qualname__})"
 
-    members = error.exceptions if isinstance(error, BaseExceptionGroup) else []
+    groups = [one for one in (error, root(error)) if isinstance(one, BaseExceptionGroup)]
+    members = groups[0].exceptions if groups else []
     return ", ".join([line(error), *map(group_first, members)])
 
 
@@ -151,13 +155,16 @@ def _require(line, error, given):
             f"The type and the text of the exception, `{said}` among them.",
             happened=f"The line for {about} was `{line}`.",
         )
-    root = type(_root(error)).__name__
     whose = "The type of the root" if given is error else "The type of each member's root"
-    expect(
-        root in line,
-        f"{whose}. For `{error!r}` that is `{root}`.",
-        happened=f"The line for {about} was `{line}`.",
-    )
+    end = _root(error)
+    if isinstance(end, BaseExceptionGroup):
+        whose += ", which is a group, so of its members"
+    for root in {type(_root(member)).__name__ for member in _members(end)}:
+        expect(
+            root in line,
+            f"{whose}. For `{error!r}` that is `{root}`.",
+            happened=f"The line for {about} was `{line}`.",
+        )
 
 
 def _members(error):
@@ -199,7 +206,7 @@ async def _provoke(server):
         failures.append(await _fail(_refused_by_status(client, server.url + "/status?code=503")))
         group = await _fail(_group(client, server.url + "/faults/reset", port.url))
         nested = ExceptionGroup("unhandled errors in a TaskGroup", [group, failures[1]])
-        failures += [group, nested]
+        failures += [group, nested, await _fail(_refused_by_two(client, port.url))]
     return failures
 
 
@@ -219,6 +226,14 @@ async def _get_from_closing(client, server):
 
 async def _refused_by_status(client, url):
     return (await client.get(url)).raise_for_status()  # its text has two lines
+
+
+async def _refused_by_two(client, url):
+    """Ask a name that has two addresses: the root is anyio's group of what each attempt raised."""
+    port = httpx.URL(url).port
+    address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+    with mock.patch("socket.getaddrinfo", return_value=[address, address]):
+        return await client.get(f"http://prices.example:{port}/")
 
 
 async def _wrapped(client, url):
@@ -246,7 +261,8 @@ EXERCISE = Exercise(
         "The root: from each exception go on to the one that it comes from, until there is none. "
         "There are two attributes for that, `__cause__` and `__context__`.",
         "`raise ... from None` hides a context from the traceback. It is still in `__context__`.",
-        "A group holds its members in `exceptions`. Each has a root of its own.",
+        "A group holds its members in `exceptions`. Each has a root of its own. And the root may "
+        "be a group: each address of a name is tried.",
     ],
     wrong=[
         WrongAnswer(the_repr, "was `ConnectError('All connection attempts failed')`."),
@@ -259,6 +275,7 @@ EXERCISE = Exercise(
         WrongAnswer(many_lines, "For `ExceptionGroup('unhandled errors in a TaskGroup'"),
         WrongAnswer(the_text_as_it_is, "For `HTTPStatusError("),
         WrongAnswer(one_group_deep, "The line for a group in a group"),
+        WrongAnswer(the_root_is_never_a_group, "which is a group, so of its members"),
         WrongAnswer(nothing, "of type `NoneType`"),
     ],
     solution=solution,

@@ -20,7 +20,8 @@ NOT_TRUSTED = (
     rf"(?:{UNKNOWN}|{MISMATCH}|{EXPIRED}).*"
 )
 THE_ROOT = (
-    "what is the root, at the end of `__cause__` and `__context__`? The traceback does not show it."
+    "what is the root, at the end of `__cause__` and `__context__`, or in a group there? The "
+    "traceback does not show it."
 )
 
 FACES = (

@@ -129,7 +129,8 @@ FACES = (
                 "shared limit",
                 "yes; others on the same HTTP/2 connection fail so, too",
                 "One call reads for all. The limit of the one that read ran out.",
-                "HTTP/1.1, or long limits and a deadline around each call.",
+                "HTTP/1.1, or long limits and a deadline around each call: one that it gives up "
+                "keeps its place until its answer is read.",
                 True,
                 (ONE_HTTP2,),
                 read=Read(

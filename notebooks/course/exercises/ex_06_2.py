@@ -38,7 +38,8 @@ def solution():
     def get_client():
         for loop in list(clients):
             if loop.is_closed():
-                del clients[loop]  # too late for `aclose()`; Python frees the sockets
+                # too late for `aclose()`; Python frees the sockets
+                clients.pop(loop, None)  # another thread may have come first
         loop = asyncio.get_running_loop()
         if loop not in clients or clients[loop].is_closed:
             clients[loop] = httpx.AsyncClient()

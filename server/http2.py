@@ -60,7 +60,7 @@ class Connection:
     # What these send goes out in one piece once the rule has returned.
 
     def answer(self, stream: Stream, status: int = 200, body: bytes = b"{}") -> None:
-        """Answer a request. A body of more than 65,535 bytes does not fit the first window."""
+        """Answer a request. The body is one DATA frame: 16,384 bytes at most (RFC 9113, 6.5.2)."""
         h2_connection = self._protocol.h2
         h2_connection.send_headers(
             stream.id, [(":status", str(status)), ("content-type", "application/json")]

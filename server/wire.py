@@ -86,8 +86,9 @@ class SilentListener(Endpoint):
 class FullQueue(Endpoint):
     """A listener whose accept queue is full. Only on Linux.
 
-    On the wire: the client's SYN is dropped, and sent again after 1 s, 3 s, 7 s (man 2 listen,
-    man 7 tcp). It gets no answer, where other systems would send an RST.
+    On the wire: the client's SYN is dropped (man 2 listen), and sent again: after 1 s, 3 s, 7 s,
+    or each second at first (tcp_syn_linear_timeouts, in newer kernels). It gets no answer, where
+    other systems would send an RST.
     The client raises: `httpx.ConnectTimeout`, whose `str()` is empty.
 
     `with` raises `NotImplementedError` on other systems.

@@ -139,7 +139,7 @@ def test_a_kernel_of_another_python(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("most", "used", "words"),
-    [(None, None, ""), ("max\n", "1\n", ""), ("600000000\n", "200000000\n", "400 MB are: close")],
+    [(None, None, ""), ("max\n", "1\n", ""), ("600000000\n", "300000000\n", "400 MB are: close")],
 )
 def test_memory_in_a_container_is_the_containers(monkeypatch, tmp_path, most, used, words):
     monkeypatch.setattr(ready, "CGROUP", tmp_path)
@@ -147,6 +147,8 @@ def test_memory_in_a_container_is_the_containers(monkeypatch, tmp_path, most, us
     if most:
         (tmp_path / "memory.max").write_text(most, encoding="utf-8")
         (tmp_path / "memory.current").write_text(used, encoding="utf-8")
+        stat = "file 200000000\ninactive_file 100000000\n"
+        (tmp_path / "memory.stat").write_text(stat, encoding="utf-8")
     assert words in ready.memory()
     assert bool(words) == bool(ready.memory())
 

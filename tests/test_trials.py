@@ -321,10 +321,18 @@ async def test_all_run_at_the_same_time():
         await side_by_side({"a": waits, "b": waits}, 3)
 
 
-@pytest.mark.parametrize(("names", "n"), [([], 3), (["a"], 0), (["a"], -1)])
-async def test_what_it_refuses(names, n):
+@pytest.mark.parametrize(
+    ("names", "n", "words"),
+    [
+        ([], 3, "one trial at least"),
+        (["a"], 0, "n must lie between 1 and 10000; got 0"),
+        (["a"], -1, "n must lie between 1 and 10000; got -1"),
+        (["a", "b"], 6000, "n must lie between 1 and 5000; got 6000"),
+    ],
+)
+async def test_what_it_refuses(names, n, words):
     async def works():
         return 1
 
-    with pytest.raises(ValueError, match="between 1 and"):
+    with pytest.raises(ValueError, match=words):
         await side_by_side(dict.fromkeys(names, works), n)

@@ -36,8 +36,8 @@ class Slider:
     """A slider of an `Explorer`.
 
     label: what is chosen, with its unit: "idle gap (s)".
-    low, high: the ends of its range. Where both are whole numbers, only whole numbers are chosen.
-    value: where it stands at the beginning.
+    low, high: the ends of its range. value: where it stands at the beginning. Where each of the
+    three is an `int`, only whole numbers are chosen.
     step: the smallest move; without one a hundredth of the range, or 1 for whole numbers.
 
     Raises ValueError unless low <= value <= high and low < high.
@@ -50,7 +50,9 @@ class Slider:
     step: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.low < self.high and self.low <= self.value <= self.high):
+        if not self.low < self.high:
+            raise ValueError(f"{self.label}: {self.low:g} is not below {self.high:g}")
+        if not self.low <= self.value <= self.high:
             raise ValueError(
                 f"{self.label}: {self.value:g} does not lie within {self.low:g} to {self.high:g}"
             )

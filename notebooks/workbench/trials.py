@@ -80,8 +80,11 @@ async def side_by_side(
 
     trials: functions as `run_trials` takes them, by name. n: how often each is run.
 
-    Raises ValueError without a trial or for an n below 1.
+    Raises ValueError without a trial, for an n below 1, and for more than 10 000 runs in all.
     """
+    if not trials:
+        raise ValueError("side_by_side needs one trial at least: side_by_side({'alone': trial}, 5)")
+    _check_whole_number("n", n, MOST_TRIALS // len(trials))
     turns = iter([trial for _ in range(n) for trial in trials.values()])
     count = n * len(trials)
     every = await run_trials(lambda: next(turns)(), count, at_once=count)

@@ -15,8 +15,8 @@ def make_get_client():
     """Return a function get_client() that gives the client of the running event loop.
 
     It gives an open httpx.AsyncClient: in one loop always the same, in another loop another. Who
-    runs a loop may close its client, or forget to: a loop that is closed keeps no connection open
-    once get_client() is called again.
+    runs a loop may close its client, or forget to: once get_client() is called again, what the
+    client of a closed loop holds is left to Python's garbage collector.
     """
     client = httpx.AsyncClient()
 
@@ -30,8 +30,8 @@ def solution():
     """Return a function get_client() that gives the client of the running event loop.
 
     It gives an open httpx.AsyncClient: in one loop always the same, in another loop another. Who
-    runs a loop may close its client, or forget to: a loop that is closed keeps no connection open
-    once get_client() is called again.
+    runs a loop may close its client, or forget to: once get_client() is called again, what the
+    client of a closed loop holds is left to Python's garbage collector.
     """
     clients = {}
 

@@ -191,7 +191,7 @@ def _require_none_left(seen: Seen, then: str) -> None:
     left = len(still_open(seen))
     expect(
         not left,
-        "A loop that is closed keeps no connection open.",
+        "A loop that is closed has no connection open once the garbage collector has run.",
         happened=f"{PROGRAMS} programs ended without closing their client. Then {then}, and of "
         f"{seen.connections} connections {left} were still open. (An open connection refers to "
         "its loop: whoever keeps the client keeps the loop, too.)",

@@ -34,6 +34,7 @@ async def check(attempt, server):
                 await asyncio.wait(left, timeout=PATIENCE)
         await _check_errors(attempt, server, client)
     await _check_the_client_s_limit(attempt, server, context)
+    await _check_no_success(attempt)
 
 
 async def _check_in_time(attempt, server, client):
@@ -81,6 +82,24 @@ async def _check_in_time(attempt, server, client):
     expect(text == "xxxx", expected, happened=f"It returned `{text!r}`.")
 
 
+async def _check_no_success(attempt):
+    """Answers at once with an error, and with nothing: both are complete."""
+    for status, body in ((503, "busy"), (200, "")):
+        answer = httpx.Response(status, text=body)
+        async with httpx.AsyncClient(
+            transport=httpx.MockTransport(lambda _, a=answer: a)
+        ) as client:
+            try:
+                text = await attempt(client, "http://complete", 30)
+            except httpx.HTTPStatusError:
+                continue  # the task leaves open what comes of an error status
+        expect(
+            text == body,
+            f"The text of an answer that is complete: `{body!r}`, with status {status}.",
+            happened=f"It returned `{text!r}`. None says that the time was up, and it was not.",
+        )
+
+
 async def _patiently(call):
     """Run a call, but cancel it when patience is over; return its task, which has ended."""
     running = asyncio.create_task(call)
@@ -122,6 +141,25 @@ async def _check_late(attempt, server, client):
         "None for an answer that is not complete.",
         happened=f"It returned `{text!r}`, which is a part of the answer. The caller cannot tell "
         "it from a whole one.",
+    )
+    await _require_free(server, client, "returned")
+    await _check_late_in_parts(attempt, server, client)
+
+
+async def _check_late_in_parts(attempt, server, client):
+    """Half a second until the request is sent, and half a second for its answer."""
+
+    async def wait(request):
+        await asyncio.sleep(0.5)
+
+    client.event_hooks = {"request": [wait]}
+    text = await attempt(client, server.url + "/drip?pieces=11&gap=0.05", MORE_THAN_HALF)
+    client.event_hooks = {}
+    expect(
+        text is None,
+        f"None for a call that takes 1 s in all, with `seconds={MORE_THAN_HALF}`.",
+        happened="It took half a second until the request was sent, and another half until the "
+        f"body was there, and `{text!r}` was returned: the whole call has one limit.",
     )
     await _require_free(server, client, "returned")
 

@@ -10,6 +10,7 @@ from course.exercises.export_trial import (
     check_broken,
     check_leaving,
     check_missing,
+    check_moved,
     check_unanswered,
     check_zipped,
 )
@@ -111,6 +112,13 @@ async def asks_for_the_status_first(client, url):
     response = await opens_it_in_the_generator(client, url)
     response.status_code = status
     return response
+
+
+async def follows_redirects(client, url):
+    asked = client.send(client.build_request("GET", url), stream=True, follow_redirects=True)
+    upstream = await asked
+    closing = BackgroundTask(upstream.aclose)
+    return StreamingResponse(upstream.aiter_bytes(), upstream.status_code, background=closing)
 
 
 async def cuts_it_at_five_megabytes(client, url):
@@ -230,6 +238,7 @@ async def check(attempt, server):
     async with Trial(attempt, server).mounted() as trial:
         await check_body(trial)
         await check_missing(trial)
+        await check_moved(trial)
         await check_leaving(trial)
         await check_broken(trial)
         await check_unanswered(trial)
@@ -263,6 +272,7 @@ EXERCISE = Exercise(
         WrongAnswer(knows_one_bad_status, "The upstream said 410, and the caller got 200"),
         WrongAnswer(knows_one_success_only, "The upstream said 201, and the caller got 200"),
         WrongAnswer(asks_for_the_status_first, "For one file it was asked 2 times"),
+        WrongAnswer(follows_redirects, "the redirect was followed"),
         WrongAnswer(cuts_it_at_five_megabytes, "The caller got 200 and 49"),
         WrongAnswer(copies_the_length, "the length of the compressed body"),
         WrongAnswer(copies_all_headers, "says that it is compressed, and it is not"),

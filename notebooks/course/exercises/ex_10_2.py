@@ -78,6 +78,31 @@ async def limits_the_headers(client, url, seconds):
     return response.text
 
 
+async def limits_each_part(client, url, seconds):
+    request = client.build_request("GET", url)
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.send(request, stream=True)
+        async with asyncio.timeout(seconds):
+            await response.aread()
+    except TimeoutError:
+        return None
+    return response.text
+
+
+async def takes_errors_for_slow(client, url, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            response = await client.get(url)
+    except TimeoutError:
+        return None
+    return response.text if response.is_success else None
+
+
+async def takes_nothing_for_none(client, url, seconds):
+    return await solution(client, url, seconds) or None
+
+
 async def turns_its_back(client, url, seconds):
     request = asyncio.create_task(client.get(url))
     done, _ = await asyncio.wait({request}, timeout=seconds)
@@ -240,6 +265,11 @@ EXERCISE = Exercise(
         WrongAnswer(names_all_four, "(Each piece starts the clock"),
         WrongAnswer(looks_at_the_clock, "nobody looks at a clock"),
         WrongAnswer(limits_the_headers, "The headers came in time"),
+        WrongAnswer(limits_each_part, "the whole call has one limit"),
+        WrongAnswer(takes_errors_for_slow, "`'busy'`, with status 503"),
+        WrongAnswer(
+            takes_nothing_for_none, "`''`, with status 200.\nWhat happened: It returned `None`"
+        ),
         WrongAnswer(turns_its_back, "Your function has returned, but its"),
         WrongAnswer(catches_httpx_s_exception, "that is no httpx exception"),
         WrongAnswer(

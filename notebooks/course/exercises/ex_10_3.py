@@ -89,6 +89,10 @@ def all_but_post(request, error):
     return not_sent(error) or request.method != "POST"
 
 
+def never_repeats_a_patch(request, error):
+    return solution(request, error) and request.method != "PATCH"
+
+
 def forgets_the_queue(request, error):
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) or idempotent(request)
 
@@ -152,6 +156,7 @@ CLOSED = "The ledger shows the request, and no answer to it: that says nothing o
 PUT = "PUT is idempotent: twice has the effect of once."
 DELETE = "DELETE is idempotent: what is gone stays gone."
 PATCH = "PATCH is not idempotent: it may add something twice."
+NOT_SENT_AT_ALL = "It was not sent, so nothing was added, whatever its method."
 ANSWERED = "The POST was answered with 303, so it was carried out; the GET after it failed."
 NOT_THE_POST = "What was not sent is the GET. The POST before it was answered: 303."
 BOTH_GET = "Both requests of this call were GET: it was redirected, and twice does no harm."
@@ -172,6 +177,7 @@ CASES = [
     Case("HEAD", "silence", "ReadTimeout", True, "HEAD is idempotent: it only asks."),
     Case("OPTIONS", "silence", "ReadTimeout", True, "OPTIONS is idempotent: it only asks."),
     Case("PATCH", "silence", "ReadTimeout", False, PATCH),
+    Case("PATCH", "refused", "ConnectError", True, NOT_SENT_AT_ALL),
     Case("POST", "shop", "ReadTimeout", False, ANSWERED, then="silence"),
     Case("POST", "shop", "ConnectError", False, NOT_THE_POST, then="refused"),
     Case("GET", "shop", "ConnectError", True, BOTH_GET, then="refused"),
@@ -277,6 +283,7 @@ EXERCISE = Exercise(
         WrongAnswer(only_get, "PUT is idempotent"),
         WrongAnswer(forgets_those_that_only_ask, "HEAD is idempotent"),
         WrongAnswer(all_but_post, "it may add something twice"),
+        WrongAnswer(never_repeats_a_patch, "nothing was added, whatever its method"),
         WrongAnswer(forgets_the_queue, "It never got a connection"),
         WrongAnswer(by_the_method_of_the_error, "the GET after it failed"),
         WrongAnswer(does_not_look_for_redirects, "What was not sent is the GET"),

@@ -110,6 +110,13 @@ def knows_the_stack_by_its_name(source):
     return _others(tree, *_heads(tree, ast.AsyncWith), *given)
 
 
+def asks_for_a_name(source):
+    tree = ast.parse(source)
+    blocks = (node for node in ast.walk(tree) if isinstance(node, ast.AsyncWith))
+    items = [item for block in blocks for item in block.items]
+    return _others(tree, *[i.context_expr for i in items if i.optional_vars], *_given_to(tree))
+
+
 def looks_into_functions_only(source):
     tree = ast.parse(source)
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -208,6 +215,7 @@ CASES = (
         "client = await self.exits.enter_async_context(httpx.AsyncClient())\n",
         [],
     ),
+    ("a client without a name that is entered", "async with httpx.AsyncClient():\n    pass\n", []),
     ("a client outside of any function", "CLIENT = httpx.AsyncClient()\n", [1]),
     ("no client of httpx's", "client = httpx.Client()\nother = AsyncClientPool()\n", []),
 )
@@ -259,6 +267,7 @@ EXERCISE = Exercise(
         WrongAnswer(takes_any_package, "for an `AsyncClient` of another package"),
         WrongAnswer(looks_into_the_heads, "for a client that is wrapped"),
         WrongAnswer(knows_the_stack_by_its_name, "for a client given to a stack of another name"),
+        WrongAnswer(asks_for_a_name, "for a client without a name that is entered"),
         WrongAnswer(looks_into_functions_only, "for a client outside of any function"),
         WrongAnswer(goes_by_the_lines, "for an entered client and another one on a line"),
         WrongAnswer(says_yes_or_no, "an object of type `bool`"),

@@ -98,6 +98,12 @@ def the_root_is_never_a_group(error):
     return f"{error!r} from {type(_root(error)).__name__}"
 
 
+def two_of_each_group(error):
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(map(two_of_each_group, error.exceptions[:2]))
+    return f"{error!r} from {_root(error)!r}"
+
+
 def nothing(error):
     print(repr(error))
 
@@ -204,7 +210,8 @@ async def _provoke(server):
             with no_descriptor_left():
                 failures.append(await _fail(client.get(server.url + "/echo")))
         failures.append(await _fail(_refused_by_status(client, server.url + "/status?code=503")))
-        group = await _fail(_group(client, server.url + "/faults/reset", port.url))
+        closing = server.url + "/faults/close"
+        group = await _fail(_group(client, server.url + "/faults/reset", port.url, closing))
         nested = ExceptionGroup("unhandled errors in a TaskGroup", [group, failures[1]])
         failures += [group, nested, await _fail(_refused_by_two(client, port.url))]
     return failures
@@ -271,11 +278,12 @@ EXERCISE = Exercise(
         WrongAnswer(only_the_root, "was `ConnectionRefusedError"),
         WrongAnswer(only_types, "was `ConnectError from"),
         WrongAnswer(of_httpx_only, "`RuntimeError` among them"),
-        WrongAnswer(the_group_as_one, "The line for a group in which"),
+        WrongAnswer(the_group_as_one, "The line for a group in which `ReadError("),
         WrongAnswer(many_lines, "For `ExceptionGroup('unhandled errors in a TaskGroup'"),
         WrongAnswer(the_text_as_it_is, "For `HTTPStatusError("),
         WrongAnswer(one_group_deep, "The line for a group in a group"),
         WrongAnswer(the_root_is_never_a_group, "which is a group, so of its members"),
+        WrongAnswer(two_of_each_group, "The line for a group in which `RemoteProtocolError("),
         WrongAnswer(nothing, "of type `NoneType`"),
     ],
     solution=solution,

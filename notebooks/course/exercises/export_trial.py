@@ -10,7 +10,7 @@ import ssl
 
 import httpx
 from fastapi import FastAPI, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from course.exercises.ownership import settings_of
 from workbench.checking.record import expect, still_open
@@ -99,6 +99,10 @@ def _zipping():
     @app.get("/report")
     async def report():
         return Response(gzip.compress(REPORT), headers={"content-encoding": "gzip"})
+
+    @app.get("/moved")
+    async def moved():
+        return RedirectResponse("/report")
 
     return app
 
@@ -206,6 +210,17 @@ async def check_leaving(trial):
             happened=f"The caller has left, and the upstream was still sending {PATIENCE:g} s "
             "later.",
         )
+
+
+async def check_moved(trial):
+    """Raise `Wrong` unless a redirect comes through."""
+    status, *_ = await trial.download(trial.zipped_url.replace("/report", "/moved"))
+    expect(
+        status == 307,
+        "The upstream's status, also where that is a redirect.",
+        happened=f"The upstream said 307, and the caller got {status}: the redirect was followed, "
+        "to wherever the upstream says.",
+    )
 
 
 async def check_broken(trial):

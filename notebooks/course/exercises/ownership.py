@@ -213,7 +213,7 @@ async def _check_answer(attempt):
         meanwhile.update(settings_of(lent))
         return httpx.Response(200, json={"json": "rain"})
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(rains)) as lent:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(rains), **SETTINGS) as lent:
         before = settings_of(lent)
         async with attempt("http://weather", client=lent) as forecasts:
             answer = await forecasts.of("Bonn")

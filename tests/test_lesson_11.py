@@ -140,6 +140,8 @@ def test_hints_come_in_order_and_end():
     assert "hint 1 of" in course.hint("00-1").title
     with pytest.raises(ValueError, match=r"there are some for: 00-1, .*connections opened"):
         course.hint("the weather")
+    with pytest.raises(ValueError, match=r"there are some for: 00-1, .*, capstone$"):
+        course.solution("the weather")
 
 
 def test_lines_of_one_bug_share_its_hints():

@@ -6,9 +6,10 @@
     pool.plot("The finding")   # under a title of its own
     pool.last                  # the pool's state when the block ended
 
-The pool's state is noted right after each call of its `_assign_requests_to_connections`, so nothing
-is missed however short it is, and nothing is asked in vain (see `waterfall/tap.py`, which has all
-that the workbench takes from httpcore's private state).
+The pool's state is noted right after each call of its `_assign_requests_to_connections`, so no
+request that comes or leaves is missed, and nothing is asked in vain (see `waterfall/tap.py`, which
+has all that the workbench takes from httpcore's private state). A client that closes drops its
+connections without that call: the state as the block ends shows it.
 """
 
 import sys
@@ -100,8 +101,8 @@ def watch_pool(client: httpx.AsyncClient, url: str | None = None) -> Iterator["W
 class WatchedPool:
     """What `watch_pool` noted. As the last line of a cell it shows the picture.
 
-    `states` are the pool's states in order: one as the block began, one after each change, one as
-    it ended. `limit` is the number of connections that it may have, None without a limit.
+    `states` are the pool's states in order: one as the block began, one for each of `changes`, one
+    as it ended. `limit` is the number of connections that it may have, None without a limit.
     """
 
     def __init__(self, pool: Any) -> None:

@@ -22,7 +22,7 @@ _progress: dict[str, Progress] = {}
 
 
 def ids() -> list[str]:
-    """Return the ids of all exercises, in order: ["00-1", "01-1", ...]."""
+    """Return the ids of all exercises, in order: ["00-1", "00-httpx2-1", ...]."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return [name[3:].replace("_", "-") for name in names if name.startswith("ex_")]
 

@@ -60,7 +60,11 @@ class Connection:
     # What these send goes out in one piece once the rule has returned.
 
     def answer(self, stream: Stream, status: int = 200, body: bytes = b"{}") -> None:
-        """Answer a request. The body is one DATA frame: 16,384 bytes at most (RFC 9113, 6.5.2)."""
+        """Answer a request. The body is one DATA frame: 16,384 bytes at most (RFC 9113, 6.5.2).
+
+        The ledger has the response from now on, whether or not the rule lets it be sent: `reset()`
+        after this drops it.
+        """
         h2_connection = self._protocol.h2
         h2_connection.send_headers(
             stream.id, [(":status", str(status)), ("content-type", "application/json")]

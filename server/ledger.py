@@ -27,7 +27,8 @@ class Event(NamedTuple):
     `time` is in seconds on `clock`. `connection` counts the server's connections from 1. `nth`
     says which request of its connection this was, from 1. A `request` is written when its head has
     arrived. A `response` is written once its last byte is handed to the operating system, so a
-    response that was cut short has none. A `closed` event says `by` whom, that is whose FIN or RST
+    response that was cut short has none (`server.http2` writes it when a rule answers). A `closed`
+    event says `by` whom, that is whose FIN or RST
     came first, and whether it was a reset (RST) instead of a FIN.
     """
 

@@ -189,4 +189,17 @@ FOUND = [
         ("streaming answer",),
         "the page still waits",
     ),
+    Repair(
+        "503 for an order that failed",
+        (
+            (
+                '    response.raise_for_status()\n    return {"basket": basket',
+                "    if response.is_server_error:\n"
+                '        raise HTTPException(503, "the stock system failed")\n'
+                '    response.raise_for_status()\n    return {"basket": basket',
+            ),
+        ),
+        ("wrong statuses",),
+        "1 x POST /orders/N: 503",
+    ),
 ]

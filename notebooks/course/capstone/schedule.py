@@ -20,7 +20,7 @@ FAULTS = (
     ("products", "/faults/reset"),
     ("delivery", "/faults/close"),
     ("products", "/faults/truncated"),
-    ("delivery", "/status?code=503"),
+    ("orders", "/status?code=503"),
     ("reviews", "/status?code=500"),
     ("orders", "/faults/reset"),
     ("products", "/moved"),

@@ -133,8 +133,9 @@ async def check_body(trial):
     expect(
         problem is None and (status, len(body)) == (200, SIZE),
         f"200, and a body of {SIZE} bytes.",
-        happened=f"The caller got {status} and {len(body)} bytes, then `{problem}`. "
-        + _meaning(trial),
+        happened=f"The caller got {status} and {len(body)} bytes"
+        + (f", then `{problem}`" if problem else "")
+        + f". {_meaning(trial)}",
         seen=seen,
     )
 

@@ -28,8 +28,8 @@ class Event(NamedTuple):
     says which request of its connection this was, from 1. A `request` is written when its head has
     arrived. A `response` is written once its last byte is handed to the operating system, so a
     response that was cut short has none (`server.http2` writes it when a rule answers). A `closed`
-    event says `by` whom, that is whose FIN or RST
-    came first, and whether it was a reset (RST) instead of a FIN.
+    event says `by` whom, that is whose FIN or RST came first, and whether it was a reset (RST)
+    instead of a FIN.
     """
 
     seq: int

@@ -12,7 +12,7 @@ from server.background import HOST, Background, Worker, stop_listening
 from server.params import MAX_SECONDS
 from server.protocol import reset
 
-# How much may be under way in one direction of a link: at 50 ms that allows 160 MB/s.
+# How much may be under way in one direction of a link: at 50 ms that allows 168 MB/s.
 LINK_BYTES = 8 * 1024 * 1024
 
 

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from course.exercises.ended import check_cancelled
 from server.local import LocalServer
 from workbench.checking.record import Exercise, WrongAnswer, expect, still_open
 
@@ -91,6 +92,32 @@ async def leaves_the_stream_open(url, wanted):
     return body
 
 
+async def closes_only_if_all_goes_well(url, wanted):
+    client = httpx.AsyncClient()
+    response = await client.send(client.build_request("GET", url), stream=True)
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) >= wanted:
+            break
+    await response.aclose()
+    await client.aclose()
+    return body[:wanted]
+
+
+async def returns_what_it_has_when_it_is_cancelled(url, wanted):
+    body = b""
+    try:
+        async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) >= wanted:
+                    break
+    except asyncio.CancelledError:
+        pass
+    return body[:wanted]
+
+
 async def forgets_that_a_body_may_be_empty(url, wanted):
     async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
         async for chunk in response.aiter_bytes(wanted):
@@ -158,6 +185,20 @@ async def takes_chunks_as_long_as_wanted(url, wanted):
     return b""
 
 
+async def closes_in_finally(url, wanted):
+    body = b""
+    client = httpx.AsyncClient()
+    try:
+        response = await client.send(client.build_request("GET", url), stream=True)
+        chunks = aiter(response.aiter_bytes())
+        while len(body) < wanted and (chunk := await anext(chunks, None)) is not None:
+            body += chunk
+        await response.aclose()
+    finally:
+        await client.aclose()
+    return body[:wanted]
+
+
 async def check(attempt, server):
     with server.ledger.watch() as seen:
         body = await attempt(f"{server.url}/long", WANTED)
@@ -201,6 +242,8 @@ async def check(attempt, server):
     )
     await _check_short_bodies(attempt, server)
     await attempt.require_nothing_left()
+    if not attempt.blocked:  # or the report says so: a synchronous client is not cancelled
+        await check_cancelled(lambda: attempt(f"{server.url}/long", WANTED))
 
 
 async def _check_short_bodies(attempt, server):
@@ -250,7 +293,8 @@ EXERCISE = Exercise(
     task="""\
 Write `first_bytes(url, wanted)`: it returns the first `wanted` bytes of the body at `url` and stops
 reading there. The body in the check is 32 MB long: on the ledger, the server must never come to its
-end. A body that is shorter is returned whole.""",
+end. A body that is shorter is returned whole. A call that is cancelled ends as cancelled, and its
+client is closed.""",
     starter=first_bytes,
     hints=[
         '`client.stream("GET", url)` is an async context manager: inside its block the body has '
@@ -273,9 +317,11 @@ end. A body that is shorter is returned whole.""",
         WrongAnswer(keeps_the_last_chunk_only, "they stand further on in the body"),
         WrongAnswer(takes_it_for_text, "the server did not send them"),
         WrongAnswer(stops_where_the_check_does, "Asked for 10 bytes, your function returned 1000"),
+        WrongAnswer(closes_only_if_all_goes_well, "under way, and its client was not closed"),
+        WrongAnswer(returns_what_it_has_when_it_is_cancelled, "and it swallowed that"),
         WrongAnswer(reads_synchronously, "Your code stopped it"),
     ],
-    right=[collects_in_a_bytearray, takes_chunks_as_long_as_wanted],
+    right=[collects_in_a_bytearray, takes_chunks_as_long_as_wanted, closes_in_finally],
     solution=solution,
     why="Leaving the block of `client.stream()` closes the response even if most of it is unread. "
     "The price is the connection, which cannot be used again.",

@@ -292,9 +292,8 @@ EXERCISE = Exercise(
     title="Read the beginning of a long body",
     task="""\
 Write `first_bytes(url, wanted)`: it returns the first `wanted` bytes of the body at `url` and stops
-reading there. The body in the check is 32 MB long: on the ledger, the server must never come to its
-end. A body that is shorter is returned whole. A call that is cancelled ends as cancelled, and its
-client is closed.""",
+reading there. The check's body has 32 MB: the server must never come to its end. A shorter body is
+returned whole. A cancelled call ends as cancelled, its client closed.""",
     starter=first_bytes,
     hints=[
         '`client.stream("GET", url)` is an async context manager: inside its block the body has '

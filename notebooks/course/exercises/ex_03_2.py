@@ -173,6 +173,21 @@ async def catches_what_ends_the_program(urls):
     return responses, errors
 
 
+async def catches_transport_errors_only(urls):
+    responses, errors = {}, {}
+
+    async def get(client, url):
+        try:
+            responses[url] = await client.get(url)
+        except httpx.TransportError as error:
+            errors[url] = error
+
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        for url in urls:
+            group.create_task(get(client, url))
+    return responses, errors
+
+
 async def returns_nothing(urls):
     return {}, {}
 
@@ -242,6 +257,7 @@ EXERCISE = Exercise(
         WrongAnswer(waits_and_cancels_nothing, "It was cancelled: the client was closed"),
         WrongAnswer(cannot_wait_for_none, "Set of Tasks/Futures is empty"),
         WrongAnswer(catches_what_ends_the_program, "is to end the program"),
+        WrongAnswer(catches_transport_errors_only, "`DecodingError("),
         WrongAnswer(returns_nothing, "No request was made"),
     ],
     right=[gathers_all_outcomes, takes_what_is_done_first],

@@ -30,6 +30,7 @@ async def check(attempt, server):
         await check_some_failing(attempt, server, failing)
     await check_all_answered(attempt, server)
     await check_invalid(attempt, server)
+    await check_not_decoded(attempt, server)
     await check_stopped(attempt, server)
     await check_cancelled(attempt, server, "cancelled")
     nothing = await attempt([])
@@ -193,6 +194,28 @@ async def check_invalid(attempt, server):
     )
     await trial.require_nothing_left(f"`{INVALID}` failed")
     trial.require_nothing_cut(f"`{INVALID}` failed")
+
+
+async def check_not_decoded(attempt, server):
+    """A body that cannot be decoded: an HTTPError that is no TransportError."""
+    garbled = server.url + "/bytes?size=3"
+    handle = httpx.AsyncHTTPTransport.handle_async_request
+
+    async def handling(transport, request):
+        response = await handle(transport, request)
+        if str(request.url) == garbled:
+            response.headers["content-encoding"] = "gzip"
+        return response
+
+    trial = Trial(attempt, server, "garbled")
+    with (
+        mock.patch.object(httpx.AsyncHTTPTransport, "handle_async_request", handling),
+        trial.start([server.url + "/echo", garbled], ()) as running,
+    ):
+        await trial.ends(running)
+    if trial.error is not None:
+        _blame_for_raising(trial)
+    _expect_the_report(trial, [server.url + "/echo"], {garbled: httpx.DecodingError})
 
 
 async def check_stopped(attempt, server):

@@ -40,6 +40,11 @@ async def waits_longer(client, url):
     return None if response.status_code == 404 else await close_and_tell(response)
 
 
+async def has_everybody_wait_longer(client, url):
+    client.timeout = 60
+    return await solution(client, url)
+
+
 async def collects_the_garbage(client, url):
     response = await client.send(client.build_request("GET", url), stream=True)
     if response.status_code == 404:
@@ -181,6 +186,7 @@ EXERCISE = Exercise(
     ],
     wrong=[
         WrongAnswer(waits_longer, "ready to wait longer"),
+        WrongAnswer(has_everybody_wait_longer, "changed the client's `timeout`"),
         WrongAnswer(collects_the_garbage, "the response of `/status?code=404` is still open"),
         WrongAnswer(tries_again, "as dry the last time as the first"),
         WrongAnswer(takes_a_larger_pool, "a client of its own"),

@@ -107,6 +107,7 @@ def _names_in(code):
 async def _ask(attempt, client, asked, url, kind, seen):
     """Call the answer; return its result and what it raised, of which one is None."""
     size = raised = None
+    before = _settings_of(client)
     try:
         size = await attempt(client, url)
     except httpx.PoolTimeout as error:
@@ -118,6 +119,13 @@ async def _ask(attempt, client, asked, url, kind, seen):
     except (Exception, asyncio.CancelledError) as error:
         raised = error
     pending = attempt.pending
+    now = _settings_of(client)
+    changed = [f"`{name}`" for name in before if now[name] != before[name]]
+    expect(
+        not changed,
+        "The client has the settings that it came with: others may be using it.",
+        happened=f"Your function changed the client's {', '.join(changed)}, for all who use it.",
+    )
     if not asked:
         attempt.require_request(seen)
     expect(
@@ -138,6 +146,11 @@ async def _ask(attempt, client, asked, url, kind, seen):
         f"`{next(iter(pending), '')}`.",
     )
     return size, raised
+
+
+def _settings_of(client):
+    hooks = {event: list(called) for event, called in client.event_hooks.items()}
+    return {"timeout": client.timeout, "headers": client.headers.copy(), "event_hooks": hooks}
 
 
 async def _require_no_later_close(bodies):

@@ -175,7 +175,7 @@ EXERCISE = Exercise(
     title="Missing files that cost nothing",
     task="`size_of` looks up how large a file is. Repair it, so that it works for ever with the "
     "client's few connections, whether the files are there or not, and whatever it meets, by "
-    "httpx's public names. What fails is raised.",
+    "httpx's public names and with the client as it is. What fails is raised.",
     starter=size_of,
     hints=[
         "Which ways lead out of the function? Which of them leave the response open?",

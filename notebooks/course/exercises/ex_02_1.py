@@ -166,6 +166,12 @@ class KeepsItOnTheClass:
         await self.client.aclose()
 
 
+class CutsThePathOff(Solution):
+    def __init__(self, url):
+        parts = httpx.URL(url)
+        super().__init__(f"{parts.scheme}://{parts.host}:{parts.port}")
+
+
 class MakesItAtOnce:
     def __init__(self, url):
         self.client = httpx.AsyncClient(base_url=url)
@@ -194,12 +200,17 @@ async def check(attempt, server):
     await _check_a_good_block(attempt, server)
     for words, error in ERRORS.items():
         await _check_a_bad_block(attempt, server, words, error)
-    async with attempt(server.url) as one, attempt(server.url) as other:
-        same = one is other
+    async with attempt(server.url + "/faults") as one, attempt(server.url) as other:
+        same, base = one is other, str(one.base_url)
     expect(
         not same,
         "Each block has a client of its own, also when two are open at the same time.",
         happened="Two open blocks shared one client: whoever leaves first closes it for both.",
+    )
+    expect(
+        base.rstrip("/") == server.url + "/faults",
+        "A client with `base_url=url`, whatever that url is.",
+        happened=f"For a url that ends in `/faults`, the client's `base_url` was `{base}`.",
     )
 
 
@@ -314,6 +325,7 @@ block raises. The exception itself must still come out.""",
         WrongAnswer(RaisesACopy, "another one of its type came out"),
         WrongAnswer(ClosesTheTransportOnly, "it would open another"),
         WrongAnswer(KeepsItOnTheClass, "Two open blocks shared one client"),
+        WrongAnswer(CutsThePathOff, "For a url that ends in `/faults`"),
         WrongAnswer(PlainMethods, "`__aenter__` and `__aexit__` are `async def`"),
         WrongAnswer(SyncProtocol, "Your class has no `__aenter__`"),
     ],

@@ -205,6 +205,12 @@ async def returns_when_it_is_cancelled(client, urls, limit):
 # Right, too
 
 
+async def takes_the_urls_away(client, urls, limit):
+    given = list(urls)
+    urls.clear()
+    return await solution(client, given, limit)
+
+
 async def with_workers(client, urls, limit):
     waiting, responses = list(enumerate(urls)), {}
 
@@ -322,6 +328,7 @@ EXERCISE = Exercise(
         WrongAnswer(shields_and_cancels_all_the_same, "drawn out by"),
         WrongAnswer(asks_again_after_a_reset, "failed, and was asked for again"),
         WrongAnswer(returns_when_it_is_cancelled, "as if nothing had happened"),
+        WrongAnswer(takes_the_urls_away, "5 urls before the call, and 0 after it"),
         WrongAnswer(waits_for_a_set_of_calls, "Set of Tasks/Futures is empty"),
     ],
     right=[with_workers, cancels_and_waits_itself, lets_all_of_it_end, in_a_group_of_anyio],

@@ -19,14 +19,14 @@ CANCELLED = object()
 class Trial:
     """An answer, a server, and the clients on which the one is tried at the other.
 
-    asked: the urls of the requests that were begun. left: the tasks that the answer had still
-    running when it was over.
+    asked: the urls of the requests that were begun. given: the list that the answer got. left: the
+    tasks that the answer had still running when it was over.
     """
 
     def __init__(self, attempt, server):
         self.attempt, self.server = attempt, server
         self.context = ssl.create_default_context()
-        self.asked, self.left = [], []
+        self.asked, self.given, self.left = [], [], []
 
     def client(self, limit, trace=None):
         async def note(request):
@@ -49,12 +49,12 @@ class Trial:
 
         async def noting():
             try:
-                return await self.attempt(client, urls, limit)
+                return await self.attempt(client, self.given, limit)
             finally:
                 # Without those of anyio, which connects in tasks: their names say nothing here.
                 self.left = [n for n in self.attempt.pending if not n.startswith("TaskHandle.")]
 
-        self.left = []
+        self.left, self.given = [], list(urls)
         return asyncio.create_task(noting())
 
     async def check_burst(self, limit):
@@ -138,6 +138,12 @@ class Trial:
             seen.connections <= limit,
             f"At most {limit} connections.",
             happened=f"The server saw {seen.connections}.",
+        )
+        expect(
+            self.given == urls,
+            "The list of urls stays as it is: it is the caller's.",
+            happened="Your function changed it: "
+            f"{len(urls)} urls before the call, and {len(self.given)} after it.",
         )
         expect(
             isinstance(responses, list | tuple) and len(responses) == len(urls),

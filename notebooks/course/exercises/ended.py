@@ -10,7 +10,7 @@ from unittest import mock
 
 import httpx
 
-from workbench.checking.record import expect
+from workbench.checking.record import Attempt, expect
 
 PATIENCE = 3.0  # seconds for what waits for nothing any more
 
@@ -73,6 +73,17 @@ async def check_cancelled(call: Callable[[], Awaitable]) -> None:
         happened="It was cancelled while its request was under way, and it swallowed that.",
     )
     require_closed(made, "It was cancelled while its request was under way")
+
+
+async def check_cancelled_with_its_tasks(attempt: Attempt, call: Callable[[], Awaitable]) -> None:
+    """Cancel the call as `check_cancelled` does; what the answer has started ends with it."""
+    await check_cancelled(call)
+    expect(
+        not attempt.pending,
+        "What a call starts has ended when the call has, also when that is cancelled.",
+        happened="It was cancelled while its request was under way, and a task still ran that "
+        f"nobody waited for: `{next(iter(attempt.pending), '')}`.",
+    )
 
 
 async def tries_of(call: Callable[[], Awaitable]) -> int:

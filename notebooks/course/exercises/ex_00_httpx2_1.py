@@ -3,24 +3,12 @@
 import asyncio
 import contextlib
 import importlib
-import itertools
-import ssl
-from functools import partial
 
 import httpx
 import httpx2
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
-from course.exercises.ended import check_cancelled
-from server.faults import close
-from server.local import LocalServer
-from server.wire import SilentListener, refused
-from workbench.checking.record import Exercise, WrongAnswer, expect
-
-LIBRARIES = (httpx, httpx2)
-TEXTS = {"/sunny": "sunny", "/busy": "busy", "/rain": "rain, 8 °C", "/empty": ""}
+from course.exercises.text_or_none_trial import check, serve
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 async def text_or_none(client, url):
@@ -93,6 +81,37 @@ async def decodes_it_itself(client, url):
         return None
 
 
+async def follows_redirects(client, url):
+    try:
+        return (await client.get(url, follow_redirects=True)).text
+    except (httpx.TransportError, httpx2.TransportError):
+        return None
+
+
+async def strips_the_text(client, url):
+    text = await solution(client, url)
+    return text and text.strip()
+
+
+async def asks_three_times(client, url):
+    for _ in range(3):
+        if (text := await solution(client, url)) is not None:
+            return text
+
+
+async def sets_a_time_limit_of_its_own(client, url):
+    client.timeout = 1
+    return await solution(client, url)
+
+
+async def leaves_the_request_running(client, url):
+    asking = asyncio.create_task(client.get(url))
+    await asyncio.wait({asking})
+    if isinstance(asking.exception(), (httpx.TransportError, httpx2.TransportError)):
+        return None
+    return asking.result().text
+
+
 async def returns_the_response(client, url):
     try:
         return await client.get(url)
@@ -119,119 +138,18 @@ async def asks_the_client_for_its_library(client, url):
         return None
 
 
-async def check(attempt, server):
-    context = ssl.create_default_context()
-    clients = [partial(_client, library, context) for library in LIBRARIES]
-    for client in clients:
-        await _answered(attempt, server, client)
-    with refused() as port, SilentListener() as silent:
-        urls = (server.url + "/close", port.url, silent.url)
-        came = [[await _fresh(attempt, client, url) for url in urls] for client in clients]
-    _expect_none(*came)
-    for client in clients:
-        await _other_errors(attempt, server, client)
-    async with clients[0]() as client:
-        await check_cancelled(lambda: attempt(client, server.url + "/sunny"))
-
-
-def _client(library, context):
-    return library.AsyncClient(verify=context, timeout=library.Timeout(10, read=0.5))
-
-
-async def _answered(attempt, server, make):
-    """What is answered is returned, whatever its status, and is asked for on the client."""
-    async with make() as client:
-        for path, text in TEXTS.items():
-            with server.ledger.watch() as seen:
-                came = await _call(attempt, client, server.url + path)
-            attempt.require_request(seen)
-            expect(
-                came == text,
-                "The text of the response that came, of a 503 as well.",
-                happened=f"The server answered {text!r}, and {_shown(came)} came out.",
-                seen=seen,
-            )
-            expect(
-                all(event.kind != "closed" for event in seen.events),
-                "The request goes out on the client that was passed in.",
-                happened="Its connection was not used: another one was opened, and closed.",
-                seen=seen,
-            )
-
-
-async def _fresh(attempt, make, url):
-    async with make() as client:
-        came = await _call(attempt, client, url)
-        expect(
-            not client.is_closed,
-            "The client is the caller's, and stays open.",
-            happened="No response came, and your function has closed the client.",
-        )
-    return came
-
-
-def _expect_none(of_httpx, of_httpx2):
-    """A connection closed, refused, silent: None, in either library."""
-    escaped = [[_shown(one) for one in came if one is not None] for came in (of_httpx, of_httpx2)]
-    words = ", ".join(dict.fromkeys(itertools.chain(*escaped)))
-    if not escaped[0]:
-        happened = f"It is so with an httpx client. Out of an httpx2 client came {words}."
-    elif not escaped[1]:
-        happened = f"It is so with an httpx2 client. Out of an httpx client came {words}."
-    else:
-        happened = f"A server closed the connection, one refused, one was silent. Out came {words}."
-    expected = "`None` where no response came, of either library's client."
-    expect(not any(escaped), expected, happened=happened)
-
-
-async def _other_errors(attempt, server, make):
-    """A client that is closed, a response that cannot be decoded: what is raised comes out."""
-    async with make() as client:
-        pass
-    came = await _call(attempt, client, server.url + "/sunny")
-    expect(
-        isinstance(came, RuntimeError),
-        "What is not a TransportError comes out.",
-        happened="The client was closed, which is a mistake in the program that calls. "
-        f"RuntimeError was raised, and {_shown(came)} came out.",
-    )
-    came = await _fresh(attempt, make, server.url + "/garbled")
-    expect(
-        isinstance(came, httpx.DecodingError | httpx2.DecodingError),
-        "What is not a TransportError comes out.",
-        happened="A response came, which says gzip and is none. DecodingError was raised, and "
-        f"{_shown(came)} came out.",
-    )
-
-
-async def _call(attempt, client, url):
-    """Return what came out of a call: its result, or what it raised."""
-    try:
-        return await attempt(client, url)
-    except (NotImplementedError, httpx.StreamError, httpx2.StreamError):
-        raise
-    except (httpx.HTTPError, httpx2.HTTPError, RuntimeError) as error:
-        return error
-
-
-def _shown(came):
-    if isinstance(came, Exception):
-        return f"`{type(came).__module__}.{type(came).__name__}`"
-    if came is None or isinstance(came, str):
-        return f"`{came!r}`"
-    return f"an object of type `{type(came).__name__}`"
-
-
-def _serve():
-    rain = TEXTS["/rain"].encode("iso-8859-1")
-    answers = {
-        **{path: PlainTextResponse(text) for path, text in TEXTS.items()},
-        "/rain": Response(rain, media_type="text/plain; charset=iso-8859-1"),
-        "/busy": PlainTextResponse("busy", status_code=503),
-        "/garbled": PlainTextResponse("no gzip", headers={"content-encoding": "gzip"}),
-        "/close": close.without_answer,
-    }
-    return LocalServer(Starlette(routes=[Route(path, app) for path, app in answers.items()]))
+async def chooses_by_the_class_of_the_client(client, url):
+    of_httpx = isinstance(client, httpx.AsyncClient)
+    outcome = await asyncio.gather(client.get(url), return_exceptions=True)
+    match outcome:
+        case [httpx.TransportError()] if of_httpx:
+            return None
+        case [httpx2.TransportError()] if not of_httpx:
+            return None
+        case [Exception() as error]:
+            raise error
+        case [response]:
+            return response.text
 
 
 BOTH = (httpx.TransportError, httpx2.TransportError)
@@ -247,6 +165,14 @@ CAUGHT = [
     (
         catching("catches_network_errors", httpx.NetworkError, httpx2.NetworkError),
         "Out came `httpx.RemoteProtocolError`, `httpx.ReadTimeout`",
+    ),
+    (
+        catching(
+            "forgets_urls_of_no_protocol",
+            *(httpx.TimeoutException, httpx.NetworkError, httpx.ProtocolError),
+            *(httpx2.TimeoutException, httpx2.NetworkError, httpx2.ProtocolError),
+        ),
+        "not of HTTP. Out came `httpx.UnsupportedProtocol`",
     ),
     (
         catching("catches_timeouts_alone", httpx.TimeoutException, httpx2.TimeoutException),
@@ -286,12 +212,21 @@ EXERCISE = Exercise(
         WrongAnswer(closes_the_client_that_failed, "has closed the client"),
         WrongAnswer(decodes_it_itself, "can't decode byte"),
         WrongAnswer(returns_the_response, "an object of type `Response` came out"),
+        WrongAnswer(follows_redirects, "saw 2 requests for one call"),
+        WrongAnswer(strips_the_text, "and `'sunny'` came out"),
+        WrongAnswer(asks_three_times, "your function has sent it 3 times"),
+        WrongAnswer(sets_a_time_limit_of_its_own, "its `timeout` are others"),
+        WrongAnswer(leaves_the_request_running, "a task still ran that nobody waited for"),
         WrongAnswer(returns_nothing, "No request was made"),
     ],
-    right=[suppresses_both, asks_the_client_for_its_library],
+    right=[
+        suppresses_both,
+        asks_the_client_for_its_library,
+        chooses_by_the_class_of_the_client,
+    ],
     solution=solution,
     why="httpx2 has httpx's names, and classes of its own: nothing of httpx is a base class of "
     "them. Until the last caller has moved, both stand in the clause.",
     check=check,
-    serve=_serve,
+    serve=serve,
 )

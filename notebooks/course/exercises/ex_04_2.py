@@ -1,24 +1,11 @@
 """Try again where it is safe, as often as was asked for, and nowhere else."""
 
 import asyncio
-import ssl
 
 import httpx
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
-from course.exercises.ended import check_cancelled
-from course.exercises.ownership import settings_of
-from server.faults import close, reset
-from server.local import LocalServer
-from workbench.checking.record import Exercise, Wrong, WrongAnswer, expect
-
-IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
-OTHERS = ("POST", "PATCH")
-DEAD = 2
-CONTEXT = ssl.create_default_context()  # one for all clients of the check
-PATIENCE = 3.0  # seconds for one call: an answer may pause between its tries
+from course.exercises.send_trial import IDEMPOTENT, OTHERS, check, serve
+from workbench.checking.record import Exercise, WrongAnswer
 
 
 async def send(client, method, url, tries):
@@ -38,7 +25,7 @@ async def solution(client, method, url, tries):
     again: until it is answered, or `tries` requests (1 or more) were sent in all. An exception that
     is not cured comes out.
     """
-    if method in ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"):
+    if method.upper() in ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"):
         for _ in range(tries - 1):
             try:
                 return await client.request(method, url)
@@ -53,8 +40,73 @@ async def tried(client, method, url, tries, caught=httpx.TransportError, once=OT
         try:
             return await client.request(method, url)
         except caught:
-            if method in once or attempt == tries - 1:
+            if method.upper() in once or attempt == tries - 1:
                 raise
+
+
+async def compares_the_method_as_it_is_written(client, method, url, tries):
+    for left in reversed(range(tries)):
+        try:
+            return await client.request(method, url)
+        except httpx.TransportError:
+            if method in ("POST", "PATCH") or not left:
+                raise
+
+
+async def tries_again_what_it_cannot_read(client, method, url, tries):
+    return await tried(client, method, url, tries, httpx.HTTPError)
+
+
+async def asks_a_fresh_client(client, method, url, tries):
+    try:
+        return await client.request(method, url)
+    except httpx.TransportError:
+        if tries == 1 or method.upper() in OTHERS:
+            raise
+    async with httpx.AsyncClient() as fresh:
+        return await solution(fresh, method, url, tries - 1)
+
+
+async def follows_redirects(client, method, url, tries):
+    return await client.request(method, url, follow_redirects=True)
+
+
+async def returns_it_unread(client, method, url, tries):
+    async with client.stream(method, url) as response:
+        return response
+
+
+async def sets_a_header_of_the_client_s(client, method, url, tries):
+    for left in reversed(range(tries)):
+        try:
+            return await client.request(method, url)
+        except httpx.TransportError:
+            if method.upper() in OTHERS or not left:
+                raise
+            client.headers["connection"] = "close"
+
+
+async def closes_the_client_that_failed(client, method, url, tries):
+    try:
+        return await solution(client, method, url, tries)
+    except httpx.TransportError:
+        await client.aclose()
+        raise
+
+
+async def pauses_after_the_last_try(client, method, url, tries):
+    error = None
+    for _ in range(tries if method.upper() not in OTHERS else 1):
+        try:
+            return await client.request(method, url)
+        except httpx.TransportError as caught:
+            error = caught
+            await asyncio.sleep(1.2)
+    raise error
+
+
+async def goes_on_when_it_is_cancelled(client, method, url, tries):
+    return await asyncio.shield(solution(client, method, url, tries))
 
 
 async def raises_the_time_limit(client, method, url, tries):
@@ -116,7 +168,7 @@ async def makes_a_client_of_its_own(client, method, url, tries):
 
 
 async def tries_again_when_it_is_cancelled(client, method, url, tries):
-    return await tried(client, method, url, tries, BaseException)
+    return await tried(client, method, url, tries, (httpx.TransportError, asyncio.CancelledError))
 
 
 async def lifts_the_client_s_limits(client, method, url, tries):
@@ -161,148 +213,6 @@ async def keeps_the_error(client, method, url, tries):
     raise error
 
 
-async def check(attempt, server):
-    await _uses_the_client(attempt, server)
-    await _gets_past_the_dead(attempt, server)
-    await _gives_up(attempt, server)
-    async with httpx.AsyncClient(verify=CONTEXT) as client:
-        await check_cancelled(lambda: attempt(client, "GET", server.url + "/echo", 3))
-
-
-async def _uses_the_client(attempt, server):
-    """What is answered is sent once, on the client that was passed in, whatever the answer."""
-    async with httpx.AsyncClient(verify=CONTEXT) as client:
-        before = settings_of(client)
-        for path, status in (("/echo", 200), ("/refuses", 503), ("/echo", 200)):
-            with server.ledger.watch() as seen:
-                try:
-                    came = (await _answer(attempt, client, "GET", server.url + path, 3)).status_code
-                except httpx.HTTPStatusError as error:
-                    came = error
-            attempt.require_request(seen)
-            expect(
-                (came, seen.requests) == (status, 1),
-                "What is answered is returned as it is, also a 503: the connection did not break.",
-                happened=f"{seen.requests} requests were sent for one call, and `{came!r}` came.",
-                seen=seen,
-            )
-        changed = [name for name, value in settings_of(client).items() if value != before[name]]
-    expect(
-        not changed,
-        "The client is left as it was: others use it, too.",
-        happened=f"After the call its `{', '.join(changed)}` are others.",
-    )
-    expect(
-        attempt.seen.connections == 1,
-        "The requests go out on the client that was passed in.",
-        happened="They opened connections of their own: a client per call has nothing to reuse.",
-    )
-
-
-async def _answer(attempt, client, method, url, tries):
-    """Return the response of a call, which is one and comes in time."""
-    async with asyncio.timeout(PATIENCE):
-        response = await attempt(client, method, url, tries)
-    attempt.require_request()
-    shown = f"`{response!r}`" if response is None else f"an object of {type(response)!r}"
-    expect(
-        isinstance(response, httpx.Response),
-        "A response, or the exception that was raised for it.",
-        happened=f"Nothing was raised, and {shown} was returned, as if it were an answer.",
-    )
-    return response
-
-
-async def _with_dead_connections(attempt, server, end, tries):
-    """GET on a client whose idle connections all break; return what came out and what was seen."""
-    url = f"{server.url}/{end}?nth=2"
-    async with httpx.AsyncClient(verify=CONTEXT) as client:
-        await asyncio.gather(*(client.get(url) for _ in range(DEAD)))
-        with server.ledger.watch() as seen:
-            try:
-                await _answer(attempt, client, "GET", url, tries)
-            except (httpx.TransportError, TimeoutError) as error:
-                return error, seen
-    return None, seen
-
-
-async def _gets_past_the_dead(attempt, server):
-    """As many idle connections as DEAD break, by a FIN each or by an RST each."""
-    broken = {}
-    for end in ("close", "reset"):
-        error, seen = await _with_dead_connections(attempt, server, end, DEAD + 1)
-        if error:
-            broken[end] = error, seen
-    expected = f"A GET gets past {DEAD} dead connections with {DEAD + 1} tries."
-    if not broken:
-        return
-    [(error, seen), *_] = broken.values()
-    sent = seen.requests
-    if isinstance(error, TimeoutError):
-        words = f"After {sent} tries it had not ended within {PATIENCE:g} s."
-    elif sent > 1:
-        words = f"`{error!r}` came out after {sent} tries: each met another dead connection."
-    elif len(broken) == 2:
-        words = f"`{error!r}` came out. No second try was made. No time limit had run out, either."
-    elif "close" in broken:
-        words = f"`{error!r}` came through: it is a TransportError, but no NetworkError."
-    else:
-        words = f"`{error!r}` came through: that is what an RST in place of a FIN looks like."
-    raise Wrong(expected, happened=words, seen=seen)
-
-
-async def _gives_up(attempt, server):
-    """No try can succeed, and only what is idempotent is tried again."""
-    for end, kind in (("close", httpx.RemoteProtocolError), ("reset", httpx.ReadError)):
-        for method, tries, most in [
-            *(("GET", tries, tries) for tries in (1, 2, 3)),
-            *((method, 3, 1) for method in OTHERS),
-            *((method, 2, 2) for method in IDEMPOTENT),
-        ]:
-            caught = None
-            async with httpx.AsyncClient(verify=CONTEXT) as client:
-                with server.ledger.watch() as seen:
-                    try:
-                        await _answer(attempt, client, method, f"{server.url}/{end}", tries)
-                    except (httpx.HTTPError, RuntimeError, TimeoutError) as error:
-                        caught = error
-            _expect_so_many(seen, method, tries, most)
-            expect(
-                isinstance(caught, kind),
-                "An exception that is not cured comes out as it is.",
-                happened=f"`{caught!r}` came out, where the client had raised {kind.__name__}.",
-                seen=seen,
-            )
-
-
-def _expect_so_many(seen, method, tries, most):
-    got = f"The server received it {'once' if seen.requests == 1 else f'{seen.requests} times'}"
-    if method in OTHERS:
-        expected, words = f"A {method} is sent once.", f"{got}. It may have acted on each."
-    else:
-        expected = f"{method} is idempotent: with tries={tries} it is sent {tries} times if none "
-        expected += "is answered."
-        endless = seen.requests > 20 * most
-        words = f"{got}, and no end to it: that makes an outage worse." if endless else f"{got}."
-    expect(seen.requests == most, expected, happened=words, seen=seen)
-
-
-def _serve():
-    """A server whose faults take every method."""
-    methods = [*IDEMPOTENT, *OTHERS]
-    handlers = {
-        "/close": close.without_answer,
-        "/reset": reset.before,
-        "/refuses": PlainTextResponse(status_code=503),
-        "/echo": PlainTextResponse(),
-    }
-    return LocalServer(
-        Starlette(
-            routes=[Route(path, handler, methods=methods) for path, handler in handlers.items()]
-        )
-    )
-
-
 EXERCISE = Exercise(
     id="04-2",
     title="Try again, where it is safe",
@@ -333,7 +243,16 @@ EXERCISE = Exercise(
         WrongAnswer(tries_again_when_it_is_cancelled, "and it swallowed that"),
         WrongAnswer(lifts_the_client_s_limits, "its `timeout` are others"),
         WrongAnswer(sends_nothing, "No request was made"),
-        WrongAnswer(repeats_bad_answers, "also a 503"),
+        WrongAnswer(repeats_bad_answers, "here a 503"),
+        WrongAnswer(follows_redirects, "here a 302"),
+        WrongAnswer(tries_again_what_it_cannot_read, "and no TransportError"),
+        WrongAnswer(returns_it_unread, "`ResponseNotRead` is raised"),
+        WrongAnswer(asks_a_fresh_client, "It was answered at request 2"),
+        WrongAnswer(sets_a_header_of_the_client_s, "its `headers` are others"),
+        WrongAnswer(closes_the_client_that_failed, "the client was closed"),
+        WrongAnswer(pauses_after_the_last_try, "It was sent as often as it may be"),
+        WrongAnswer(goes_on_when_it_is_cancelled, "a task still ran that nobody waited for"),
+        WrongAnswer(compares_the_method_as_it_is_written, "httpx sends it as POST"),
     ],
     right=[counts_down, keeps_the_error],
     solution=solution,
@@ -342,5 +261,5 @@ EXERCISE = Exercise(
     "promises it, for example with an idempotency key. Each failure takes one dead connection "
     "away, so several tries may be needed where several were idle.",
     check=check,
-    serve=_serve,
+    serve=serve,
 )

@@ -15,6 +15,7 @@ import httpx
 from workbench.checking.record import Wrong, expect, still_open
 
 QUIET = 100  # rounds of the loop, 5 ms each or more: longer than anyone takes between two calls
+CONNECTING = 4 * QUIET  # the same, while requests are under way that no gate has seen
 TURNS = 300  # of the event loop: far more than an answer needs to come to rest
 HOUR = 3600.0  # seconds
 PATIENCE = 6.0  # seconds for what waits for nothing any more, also on a busy machine
@@ -133,14 +134,16 @@ class Trial:
         They do not if for a while nothing is added: counted in rounds of the loop, which come
         slowly on a busy machine, and not at all while the answer computes.
         """
-        before, quiet = None, 0
-        while not running.done() and quiet < QUIET:
+        before, quiet, enough = None, 0, QUIET
+        while not running.done() and quiet < enough:
             at_gates = sum(self.server.gates.waiting(gate) > 0 for gate in self._held)
             if at_gates == len(self._held):
                 return True
             sent = [each for each in self._requests() if str(each.url) not in self._failing]
             now = (at_gates, len(sent))
-            quiet = quiet + 1 if now == before and at_gates >= now[1] else 0
+            quiet = quiet + 1 if now == before else 0
+            # Those that a pool holds back never come: it lets fewer through than are asked for.
+            enough = QUIET if at_gates >= now[1] else CONNECTING
             before = now
             await asyncio.sleep(0.005)
         return False
@@ -167,16 +170,21 @@ class Trial:
     async def open(self, running):
         """Open the gates, the last first, and wait for the answer to be over."""
         self.release()
+        in_turn = True
         for number, gate in enumerate(reversed(self._held), start=self.seen.responses + 1):
             self.server.gates.open(gate)
-            with contextlib.suppress(TimeoutError):
-                if not running.done():
-                    await asyncio.to_thread(self._wait_for_responses, number)
+            if in_turn and not running.done():
+                in_turn = await asyncio.to_thread(self._responses_come, number)
             await asyncio.sleep(0.02)  # the client reads this one before the next is sent
         await self.ends(running)
 
-    def _wait_for_responses(self, number):
-        self.server.ledger.wait_until(lambda _: self.seen.responses >= number, timeout=1)
+    def _responses_come(self, number):
+        """Return whether so many responses have been sent: not if one gate hides another."""
+        try:
+            self.server.ledger.wait_until(lambda _: self.seen.responses >= number, timeout=1)
+        except TimeoutError:
+            return False
+        return True
 
     async def ends(self, running):
         """Wait until the answer is over. Raises `Wrong` if nothing holds it up, and it is not."""

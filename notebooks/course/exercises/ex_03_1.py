@@ -95,6 +95,26 @@ async def one_after_another(urls):
         return [await client.get(url) for url in urls]
 
 
+async def has_three_connections(urls):
+    limits = httpx.Limits(max_connections=3)
+    async with httpx.AsyncClient(limits=limits) as client:
+        return await grouped(client, urls)
+
+
+async def keeps_its_tasks_by_url(urls):
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        tasks = {url: group.create_task(client.get(url)) for url in urls}
+    return [task.result() for task in tasks.values()]
+
+
+async def empties_the_list(urls):
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        tasks = []
+        while urls:
+            tasks.append(group.create_task(client.get(urls.pop(0))))
+    return [task.result() for task in tasks]
+
+
 async def in_the_order_of_arrival(urls):
     async with httpx.AsyncClient() as client:
         calls = [client.get(url) for url in urls]
@@ -230,7 +250,10 @@ EXERCISE = Exercise(
         WrongAnswer(waits_with_a_limit, "without the answers that were still to come"),
         WrongAnswer(sets_a_deadline, "a deadline of its own"),
         WrongAnswer(tries_again, "a second try asked the client"),
-        WrongAnswer(one_after_another, "one waited for the answer to another"),
+        WrongAnswer(one_after_another, "The 3 were never all under way"),
+        WrongAnswer(has_three_connections, "The 25 were never all under way"),
+        WrongAnswer(empties_the_list, "with 0 urls in it"),
+        WrongAnswer(keeps_its_tasks_by_url, "The same url was given two times"),
         WrongAnswer(in_the_order_of_arrival, "in another order"),
         WrongAnswer(by_their_urls, "an object of type `dict`"),
         WrongAnswer(raises_one_of_its_own, "`RuntimeError('a url has failed')"),

@@ -9,11 +9,12 @@ from course.exercises.closing_trial import Trial, all_in, check_cancelled, let_a
 from workbench.checking.record import Wrong, expect
 
 RESET = "/faults/reset"
+MANY = 25  # more than a pool or a semaphore of 20 lets through
 INVALID = "http://127.0.0.1:port/"  # httpx.InvalidURL, which is no httpx.HTTPError
 
 
 async def check(attempt, server):
-    for count in (3, 2):
+    for count in (3, 2, MANY):
         await check_slow(attempt, server, count)
     await check_failing(attempt, server, server.url + RESET)
     await check_failing(attempt, server, INVALID)
@@ -24,6 +25,12 @@ async def check(attempt, server):
         "An empty list for no urls.",
         happened=f"It returned `{nothing!r}`.",
     )
+    twice = await attempt([server.url + "/echo"] * 2)
+    expect(
+        len(twice) == 2,
+        "As many responses as urls, also where a url is there twice.",
+        happened=f"The same url was given two times, and {len(twice)} response came back.",
+    )
 
 
 async def check_slow(attempt, server, count):
@@ -31,7 +38,8 @@ async def check_slow(attempt, server, count):
     numbers = range(1, count + 1)
     trial = Trial(attempt, server, f"slow-of-{count}")
     urls = trial.held(*numbers)
-    with trial.start(urls, numbers) as running:
+    given = list(urls)
+    with trial.start(given, numbers) as running:
         if together := await trial.all_arrive(running):
             await let_an_hour_pass(running)
         await trial.open(running)
@@ -50,7 +58,12 @@ async def check_slow(attempt, server, count):
     expect(
         together,
         "All the requests at the same time.",
-        happened="They were never all under way: one waited for the answer to another.",
+        happened=f"The {count} were never all under way: one waited for the answer to another.",
+    )
+    expect(
+        given == urls,
+        "The list of urls is the caller's, and stays as it is.",
+        happened=f"A list of {count} urls was given, and came back with {len(given)} urls in it.",
     )
     _expect_the_responses(trial.outcome, urls)
     await trial.require_nothing_left("All was answered")

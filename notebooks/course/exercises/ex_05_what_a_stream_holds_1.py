@@ -143,8 +143,37 @@ async def reads_a_line_more(client, url, n):
     return [await _detail(client, url, number) for number in numbers]
 
 
+async def takes_a_chunk_for_a_line(client, url, n):
+    numbers = []
+    async with client.stream("GET", url) as response:
+        async for chunk in response.raise_for_status().aiter_text():
+            numbers.append(chunk.strip())
+            if len(numbers) == n:
+                break
+    return [await _detail(client, url, number) for number in numbers]
+
+
+async def keeps_the_stream_of_a_list_that_fails(client, url, n):
+    response = await client.send(client.build_request("GET", url), stream=True)
+    response.raise_for_status()
+    numbers = []
+    async for number in response.aiter_lines():
+        numbers.append(number)
+        if len(numbers) == n:
+            break
+    await response.aclose()
+    return [await _detail(client, url, number) for number in numbers]
+
+
 async def one_too_many(client, url, n):
     return [await _detail(client, url, number) for number in await _take(client, url, n + 1)]
+
+
+async def all_at_once(client, url, n):
+    numbers = await _take(client, url, n)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_detail(client, url, number)) for number in numbers]
+    return [task.result() for task in tasks]
 
 
 async def with_aclosing(client, url, n):
@@ -186,7 +215,8 @@ def serve():
             number = 0
             while number < (FEW if request.url.path == "/few" else 10_000):
                 number += 1
-                yield f"{number}\n"
+                yield f"{number}"  # a line is not a chunk
+                yield "\n"
                 late = request.url.path == "/late" and number == FEW
                 await asyncio.sleep(LATE if late else 0.01)
 
@@ -232,6 +262,8 @@ EXERCISE = Exercise(
         WrongAnswer(leaves_some_under_way, "and a task still ran"),
         WrongAnswer(skips_what_breaks, "a detail's connection was closed; a list of 0"),
         WrongAnswer(reads_a_line_more, "it waited for one more"),
+        WrongAnswer(takes_a_chunk_for_a_line, "307 Temporary Redirect"),
+        WrongAnswer(keeps_the_stream_of_a_list_that_fails, "503. The next request of the same"),
         WrongAnswer(one_too_many, "{'order': 4}]"),
     ],
     solution=solution,
@@ -239,5 +271,5 @@ EXERCISE = Exercise(
     "details, one after the other.",
     check=check,
     serve=serve,
-    right=[with_aclosing, by_send],
+    right=[with_aclosing, by_send, all_at_once],
 )

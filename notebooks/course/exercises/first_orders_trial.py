@@ -7,6 +7,7 @@ import asyncio
 
 import httpx
 
+from course.exercises.closing_trial import all_in
 from course.exercises.ended import check_cancelled
 from workbench.checking.record import expect
 
@@ -91,11 +92,15 @@ async def _details(attempt, server, client, path, n, count):
         happened="Your function has closed it.",
         seen=seen,
     )
+    await _place_is_free(server, client, seen)
+
+
+async def _place_is_free(server, client, seen, after=""):
     _, raised = await _bounded(client.get(server.url + "/all/1"))
     expect(
         raised is None,
         "When it is over, the place in the pool is free.",
-        happened=f"The next request of the same client ended with `{raised!r}`.",
+        happened=f"{after}The next request of the same client ended with `{raised!r}`.",
         seen=seen,
     )
 
@@ -118,8 +123,8 @@ async def _raises(attempt, server, client, path, n, what):
         result, raised = await _bounded(attempt(client, server.url + path, n))
         pending = attempt.pending
     expect(
-        isinstance(raised, kind),
-        f"An `{kind.__name__}`, where {what}.",
+        any(isinstance(error, kind) for error in all_in(raised)),
+        f"An `{kind.__name__}`, by itself or in an ExceptionGroup, where {what}.",
         happened=f"`{raised!r}` was raised, where {what}."
         if raised
         else f"Nothing was raised, where {what}; {_kinds(result)} was returned.",
@@ -131,6 +136,7 @@ async def _raises(attempt, server, client, path, n, what):
         happened=f"It had raised, where {what}, and a task still ran: `{next(iter(pending), '')}`.",
         seen=seen,
     )
+    await _place_is_free(server, client, seen, f"It had raised, where {what}. ")
 
 
 def _kinds(result):

@@ -126,6 +126,7 @@ def repeats_too(name, kind):
 
 
 repeats_a_read_error = repeats_too("repeats_a_read_error", httpx.ReadError)
+repeats_a_connect_error = repeats_too("repeats_a_connect_error", httpx.ConnectError)
 repeats_a_timeout = repeats_too("repeats_a_timeout", httpx.TimeoutException)
 
 
@@ -146,6 +147,13 @@ async def hides_the_exception(client, url, tries):
         return await solution(client, url, tries)
     except httpx.RemoteProtocolError:
         return None
+
+
+async def returns_the_exception(client, url, tries):
+    try:
+        return await solution(client, url, tries)
+    except httpx.HTTPError as error:
+        return error
 
 
 async def raises_one_of_its_own(client, url, tries):
@@ -207,8 +215,10 @@ EXERCISE = Exercise(
         WrongAnswer(asks_with_get, "`<Response [405"),
         WrongAnswer(never_gives_up, "no end within"),
         WrongAnswer(hides_the_exception, "`None` was returned, as if"),
+        WrongAnswer(returns_the_exception, "was returned, as if it were a response"),
         WrongAnswer(raises_one_of_its_own, "another one came out in its place"),
         WrongAnswer(repeats_a_read_error, "The connection was reset, and of 5"),
+        WrongAnswer(repeats_a_connect_error, "it tried 3 times to connect"),
         WrongAnswer(repeats_a_timeout, "No answer came in time"),
         WrongAnswer(lets_it_go_on, "and a task went on"),
         WrongAnswer(swallows_a_cancellation, "no CancelledError came"),

@@ -79,6 +79,13 @@ async def returns_none(client, url, seconds):
         return None
 
 
+async def returns_the_exception(client, url, seconds):
+    try:
+        return await solution(client, url, seconds)
+    except httpx.HTTPError as error:
+        return error
+
+
 async def takes_a_client_for_each(client, url, seconds):
     async with over_http2() as own, asyncio.timeout(seconds):
         return await own.get(url)
@@ -284,11 +291,17 @@ async def _received(server, seen, count):
 async def _end(call):
     """Return what came out of a call: its result, or httpx's error or TimeoutError."""
     try:
-        return await call
+        came = await call
     except (httpx.HTTPError, TimeoutError, RuntimeError) as error:
         if isinstance(error, NotImplementedError):
             raise
         return error
+    expect(
+        not isinstance(came, BaseException),
+        "What fails is raised.",
+        happened=f"`{came!r}` was returned, as if it were a response.",
+    )
+    return came
 
 
 def _shown(*came):
@@ -317,6 +330,7 @@ EXERCISE = Exercise(
         WrongAnswer(renames_what_httpx_raises, "that ended, too, with `TimeoutError"),
         WrongAnswer(comes_out_at_the_end, "calls had not ended"),
         WrongAnswer(returns_none, "The deadline passed, and out came `None`"),
+        WrongAnswer(returns_the_exception, "was returned, as if it were"),
         WrongAnswer(takes_a_client_for_each, "Two calls opened 2 connections"),
         WrongAnswer(closes_the_client, "that ended, too, with `ReadError"),
         WrongAnswer(makes_each_error_one, "1 requests were made, and out came `TimeoutError("),

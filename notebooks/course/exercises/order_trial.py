@@ -4,12 +4,14 @@
 """
 
 import asyncio
+import contextlib
 from functools import partial
 
 import h2.errors
 import httpx
 
 from server.http2 import Http2Server
+from server.wire import refused
 from workbench.checking.record import expect
 
 PLACES = 5  # streams that the server allows at once
@@ -96,6 +98,7 @@ async def check(attempt, server):
     await _twice(attempt, server)
     await _gives_up(attempt, server)
     await _times_out(attempt, server)
+    await _finds_no_server(attempt)
     await _cancelled(attempt, server)
 
 
@@ -106,7 +109,7 @@ async def _calls(attempt, server, path, count, tries, read=20.0):
         with server.ledger.watch() as seen:
             async with asyncio.timeout(PATIENCE):
                 came = await asyncio.gather(
-                    *(attempt(client, server.url + path, tries) for _ in range(count)),
+                    *(_raised(attempt(client, server.url + path, tries)) for _ in range(count)),
                     return_exceptions=True,
                 )
             await attempt.settle()
@@ -122,6 +125,17 @@ async def _calls(attempt, server, path, count, tries, read=20.0):
                 seen=seen,
             )
     return came, seen
+
+
+async def _raised(call):
+    """Return what a call returned. Raises `Wrong` if that is an exception."""
+    came = await call
+    expect(
+        not isinstance(came, BaseException),
+        "The exception that was raised for an order comes out.",
+        happened=f"`{came!r}` was returned, as if it were a response.",
+    )
+    return came
 
 
 def _expect_raised_by_the_client(error, raised, seen):
@@ -228,6 +242,20 @@ async def _times_out(attempt, server):
         happened=f"No answer came in time, which says nothing of what the server did. The order "
         f"was sent {seen.requests} times, and then came `{came!r}`.",
         seen=seen,
+    )
+
+
+async def _finds_no_server(attempt):
+    """No stream was opened, and no server has said anything."""
+    transport = NotingTransport()
+    async with httpx.AsyncClient(transport=transport) as client:
+        with refused() as endpoint:
+            with contextlib.suppress(httpx.ConnectError):
+                await attempt(client, endpoint.url, 3)
+    expect(
+        len(transport.raised) == 1,
+        "What the server has not said is unprocessed fails with the exception that was raised.",
+        happened=f"No server was there, and it tried {len(transport.raised)} times to connect.",
     )
 
 

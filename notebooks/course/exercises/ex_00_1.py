@@ -226,7 +226,7 @@ def _expect_the_echo(answer, server):
     expect(
         answer["json"] == GREETING,
         f"The body `{GREETING}` as JSON: `json=...` writes it and its Content-Type.",
-        happened=f"What the server could read as JSON was `{answer['json']}`.",
+        happened=f"What the server could read as JSON was `{answer['json']!r}`.",
     )
     expect(
         answer["headers"].get("host") == server.url.removeprefix("http://"),

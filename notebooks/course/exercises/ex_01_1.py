@@ -131,6 +131,11 @@ async def tries_again_whatever_it_is(url):
             await asyncio.sleep(0.01)
 
 
+async def asks_in_a_thread(url):
+    response = await asyncio.to_thread(httpx.post, url + "/echo", json={"order": 17})
+    return response.status_code, response.json()
+
+
 async def closes_unless_it_is_cancelled(url):
     client = httpx.AsyncClient()
     try:
@@ -221,13 +226,14 @@ async def _check_bad_ends(attempt, server):
         "The status code of the answer, or its error: 404 of a server that has no such page.",
         happened=f"The server answered 404, and your function returned `{status!r}`.",
     )
+    # First this one: it refuses a call whose request goes out by no `httpx.AsyncClient`.
+    await check_cancelled(lambda: attempt(server.url))
     tries = await tries_of(lambda: attempt(server.url))
     expect(
         tries == 1,
         "One order for each call, also when the connection breaks: the server may have taken it.",
         happened=f"The connection broke, and your function sent the order {tries} times.",
     )
-    await check_cancelled(lambda: attempt(server.url))
 
 
 def _never_awaited(attempt):
@@ -291,6 +297,7 @@ the answer. The check calls it once alone and then five times at once.""",
         WrongAnswer(makes_the_answer_up, "is not the answer to it"),
         WrongAnswer(takes_200_for_granted, "The server answered 404, and"),
         WrongAnswer(tries_again_whatever_it_is, "sent the order 3 times"),
+        WrongAnswer(asks_in_a_thread, "no such client was asked for anything"),
         WrongAnswer(closes_unless_it_is_cancelled, "under way, and its client was not closed"),
         WrongAnswer(forgets_to_close, "1 connection was still open"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),

@@ -5,6 +5,7 @@
 
 import httpx
 
+from course.exercises.ended import clients_made
 from course.exercises.ownership import settings_of
 from course.exercises.stumbles import ERRORS
 from workbench.checking.record import expect, still_open
@@ -14,7 +15,16 @@ async def check(attempt, server):
     async with httpx.AsyncClient(cookies={"session": "anna"}) as shared:
         await shared.get(server.url + "/echo")
         await _check_borrowed(attempt, server, shared)
+    await _check_closed(attempt, shared)
     await _check_own(attempt, server)
+    with clients_made() as made:
+        async with attempt(shared):
+            pass
+    expect(
+        all(client.is_closed for client in made),
+        "With a client from outside it needs none of its own.",
+        happened="It made one all the same, and left it open.",
+    )
     async with attempt() as one, attempt() as other:
         same = one is other
     expect(
@@ -29,6 +39,7 @@ async def _check_borrowed(attempt, server, shared):
     before = settings_of(shared)
     async with attempt(shared) as client:
         is_shared = client is shared
+        meanwhile = settings_of(shared)
     expect(
         is_shared,
         "The block gets the very client that was passed in.",
@@ -39,11 +50,15 @@ async def _check_borrowed(attempt, server, shared):
         "A client that was passed in stays open: its owner goes on using it.",
         happened="The block closed a client that was not its own. The owner's next request fails.",
     )
-    changed = [name for name, value in settings_of(shared).items() if value != before[name]]
+    after = settings_of(shared)
+    changed = [
+        name for name, value in before.items() if not value == meanwhile[name] == after[name]
+    ]
     expect(
         not changed,
         "A client that was passed in is left as it was.",
-        happened=f"After the block its `{', '.join(changed)}` are others, for its owner as well.",
+        happened=f"{'In' if after == before else 'After'} the block its `{', '.join(changed)}` are "
+        "others, for its owner as well.",
     )
     for words, error in ERRORS.items():
         came_out = await _stumble(attempt, error, shared)
@@ -65,6 +80,18 @@ async def _check_borrowed(attempt, server, shared):
         "The owner's next request travels on the connection that was there before.",
         happened="It needed a new connection.",
         seen=seen,
+    )
+
+
+async def _check_closed(attempt, closed):
+    """One that its owner has closed: that is the owner's mistake, and not to be hidden."""
+    async with attempt(closed) as client:
+        is_the_same = client is closed
+    expect(
+        is_the_same,
+        "The block gets the very client that was passed in, also a closed one.",
+        happened="Its owner had closed it, and the block got another one: without the owner's "
+        "settings, and the owner never hears of the mistake.",
     )
 
 

@@ -85,6 +85,25 @@ async def closes_a_lent_one_after_an_error(client=None):
         await given.aclose()
 
 
+@asynccontextmanager
+async def replaces_a_closed_one(client=None):
+    if client is not None and not client.is_closed:
+        yield client
+    else:
+        async with httpx.AsyncClient() as own:
+            yield own
+
+
+@asynccontextmanager
+async def makes_one_in_any_case(client=None):
+    own = httpx.AsyncClient()
+    if client is not None:
+        yield client
+    else:
+        async with own:
+            yield own
+
+
 async def forgets_the_decorator(client=None):
     if client is not None:
         yield client
@@ -212,6 +231,19 @@ async def sets_headers_of_a_lent_one(client):
     yield client
 
 
+@a_lent_one
+async def lifts_the_time_limit_of_a_lent_one(client):
+    timeout, client.timeout = client.timeout, None
+    try:
+        yield client
+    finally:
+        client.timeout = timeout
+
+
+def returns_one_of_two(client=None):
+    return httpx.AsyncClient() if client is None else nullcontext(client)
+
+
 class BorrowsOrOpens:
     def __init__(self, client=None):
         self.own = None if client is not None else httpx.AsyncClient()
@@ -254,6 +286,9 @@ hold when the block raises, and the exception comes out.""",
         WrongAnswer(swallows_value_errors_of_a_lent_one, "ended with a ValueError, and that"),
         WrongAnswer(sets_headers_of_a_lent_one, "its `headers` are others"),
         WrongAnswer(cleans_a_lent_one_up, "its `cookies` are others"),
+        WrongAnswer(lifts_the_time_limit_of_a_lent_one, "In the block its `timeout` are others"),
+        WrongAnswer(replaces_a_closed_one, "Its owner had closed it, and"),
+        WrongAnswer(makes_one_in_any_case, "It made one all the same"),
         WrongAnswer(closes_in_a_task_that_nobody_awaits, "a task still ran that nobody waited for"),
         WrongAnswer(closes_a_lent_one_after_an_error, "a client that was not its own was closed"),
         WrongAnswer(keeps_its_own_in_a_global, "Two open blocks got the same one"),
@@ -261,7 +296,7 @@ hold when the block raises, and the exception comes out.""",
         WrongAnswer(forgets_the_decorator, "by `@asynccontextmanager` above it"),
         WrongAnswer(returns_it, "needs a `yield`"),
     ],
-    right=[with_a_null_context, with_an_exit_stack, BorrowsOrOpens],
+    right=[with_a_null_context, with_an_exit_stack, BorrowsOrOpens, returns_one_of_two],
     solution=solution,
     why="Whoever opens a client closes it. `async with` around the `yield` closes the function's "
     "own client however the block ends; a client from outside is only passed on.",

@@ -48,6 +48,16 @@ def raises_the_time_limit(server_timeout, round_trip):
     return httpx.AsyncClient(timeout=60)
 
 
+def mounts_one_that_expires_a_little_earlier(server_timeout, round_trip):
+    limits = httpx.Limits(keepalive_expiry=server_timeout - 0.01)
+    return httpx.AsyncClient(mounts={"all://": httpx.AsyncHTTPTransport(limits=limits)})
+
+
+def takes_two_round_trips_off(server_timeout, round_trip):
+    expiry = server_timeout - 2 * round_trip
+    return httpx.AsyncClient(limits=httpx.Limits(keepalive_expiry=expiry))
+
+
 def retries_in_the_transport(server_timeout, round_trip):
     return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=3))
 
@@ -147,13 +157,13 @@ async def _try_in(attempt, place):
         Link(server.url, place.one_way) as link,
     ):
         async with client:
-            await _shares(client, server, link, 0)
+            await _shares(client, server, link, place, 0)
             if not place.far:
-                await _shares(client, server, link, place.server_timeout / 2)
+                await _shares(client, server, link, place, place.server_timeout / 2)
             await _gives_up_first(client, server, link, place)
 
 
-async def _shares(client, server, link, pause):
+async def _shares(client, server, link, place, pause):
     """Two requests with this pause between them share a connection."""
     with server.ledger.watch() as seen:
         for _ in range(TRIES):
@@ -167,8 +177,8 @@ async def _shares(client, server, link, pause):
     expect(
         CONNECTS not in steps or late,
         "Requests that follow each other within the given time share one connection.",
-        happened=f"The second of two requests, with {_seconds(pause)} between them, opened a "
-        "connection of its own: "
+        happened=f"With {place.name}, the second of two requests, with {_seconds(pause)} between "
+        "them, opened a connection of its own: "
         + (
             "the client gave up one that was good for longer."
             if pause
@@ -214,7 +224,7 @@ async def _gives_up_first(client, server, link, place):
         CONNECTS in steps or late,
         "No request on a connection that the server closes before it arrives.",
         happened=f"With {place.name}, a request {_seconds(place.server_timeout - away)} after the "
-        f"last answer {words} on the old connection. {_advice(client, place)}",
+        f"last answer {words} on the old connection. {_advice(client, link.url, place)}",
         seen=seen,
     )
 
@@ -223,22 +233,23 @@ def _seconds(pause):
     return f"{pause:.2g} s" if pause else "no pause"
 
 
-def _advice(client, place):
+def _advice(client, url, place):
     """Say why this client reused the connection, as far as its settings tell."""
     # httpx has no public way to read these settings back.
-    pool = getattr(client._transport, "_pool", None)
+    pool = getattr(client._transport_for_url(httpx.URL(url)), "_pool", None)
     if pool is None:
         return ""
     expiry = pool._keepalive_expiry
-    if pool._retries:
+    default = expiry == httpx.Limits().keepalive_expiry
+    if pool._retries and default:
         return "`retries=` repeats connecting, and connecting was not what failed."
-    if client.timeout != httpx.Timeout(5.0) and expiry == httpx.Limits().keepalive_expiry:
+    if client.timeout != httpx.Timeout(5.0) and default:
         return "Nothing took too long, so another time limit changes nothing."
     if expiry is None or expiry > place.server_timeout:
         return "The client keeps an idle connection for longer than the server does."
     if expiry == place.server_timeout:
         return "Client and server give up at the same moment, and the news needs time to travel."
-    return f"Your limit of {expiry:.2g} s is below the server's, but not by a round trip."
+    return f"Your limit of {expiry:.3g} s is below the server's, but not by a round trip."
 
 
 EXERCISE = Exercise(
@@ -264,7 +275,9 @@ EXERCISE = Exercise(
         WrongAnswer(takes_a_share, "Your limit of 0.49 s is below"),
         WrongAnswer(takes_half_of_the_round_trip_off, "Your limit of 1.5 s is below"),
         WrongAnswer(takes_a_small_constant, "with 0.8 s between them"),
-        WrongAnswer(keeps_nothing_alive, "with no pause between them"),
+        WrongAnswer(keeps_nothing_alive, "0.2 s, the second of two requests, with no pause"),
+        WrongAnswer(takes_two_round_trips_off, "0.5 s, the second of two requests, with no pause"),
+        WrongAnswer(mounts_one_that_expires_a_little_earlier, "Your limit of 1.59 s is below"),
         WrongAnswer(makes_a_client_that_cannot_await, "an object of type `Client`"),
         WrongAnswer(sends_again_in_the_transport, "One request was sent 2 times"),
     ],

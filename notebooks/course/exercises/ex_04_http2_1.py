@@ -182,6 +182,11 @@ async def repeats_a_503(client, url, tries):
     return await solution(client, url, tries)
 
 
+async def changes_the_client(client, url, tries):
+    client.timeout = 60
+    return await solution(client, url, tries)
+
+
 async def makes_a_client_of_its_own(client, url, tries):
     async with httpx.AsyncClient(http1=False, http2=True, verify=False) as own:
         return await solution(own, url, tries)
@@ -223,6 +228,7 @@ EXERCISE = Exercise(
         WrongAnswer(lets_it_go_on, "and a task went on"),
         WrongAnswer(swallows_a_cancellation, "no CancelledError came"),
         WrongAnswer(repeats_a_503, "came of 3 requests"),
+        WrongAnswer(changes_the_client, "It came back with other `timeout`"),
         WrongAnswer(makes_a_client_of_its_own, "Five calls opened 5 connections"),
     ],
     right=[reads_the_message],

@@ -10,6 +10,7 @@ from functools import partial
 import h2.errors
 import httpx
 
+from course.exercises.ownership import settings_of
 from server.http2 import Http2Server
 from server.wire import refused
 from workbench.checking.record import expect
@@ -106,6 +107,7 @@ async def _calls(attempt, server, path, count, tries, read=20.0):
     """Return what came of so many calls at once on one client, and what the server saw."""
     transport, timeout = NotingTransport(), httpx.Timeout(20, read=read)
     async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
+        before = settings_of(client)
         with server.ledger.watch() as seen:
             async with asyncio.timeout(PATIENCE):
                 came = await asyncio.gather(
@@ -113,7 +115,15 @@ async def _calls(attempt, server, path, count, tries, read=20.0):
                     return_exceptions=True,
                 )
             await attempt.settle()
+        after = settings_of(client)
     attempt.require_request(seen)
+    changed = [name for name, value in after.items() if value != before[name]]
+    expect(
+        not changed,
+        "The client is the caller's, and stays as it is.",
+        happened=f"It came back with other `{', '.join(changed)}`.",
+        seen=seen,
+    )
     for outcome in came:
         if isinstance(outcome, BaseException):
             _expect_raised_by_the_client(outcome, transport.raised, seen)

@@ -124,7 +124,7 @@ async def _check_own_after_success(attempt, server):
         pending = attempt.pending
         await attempt.settle()
     expect(
-        kind is httpx.AsyncClient,
+        issubclass(kind, httpx.AsyncClient),
         "Without a client passed in, the block gets a new `httpx.AsyncClient`.",
         happened=f"It got an object of type `{kind.__name__}`.",
         seen=seen,

@@ -89,6 +89,16 @@ async def fails_as_pytest_does(order, url):
     assert json.loads(asked[0].content) == {"tea": 20}
 
 
+async def replaces_the_sending(order, url):
+    answer = mock.AsyncMock(return_value=httpx2.Response(201))
+    with mock.patch.object(httpx2.AsyncClient, "send", answer):
+        async with httpx2.AsyncClient() as client:
+            assert await order(client, url)
+    [call] = answer.await_args_list
+    assert (call.args[0].method, call.args[0].url) == ("POST", url)
+    assert json.loads(call.args[0].content) == {"tea": 20}
+
+
 async def asserts_in_the_answer(order, url):
     def answer(request):
         assert (request.method, request.url) == ("POST", url)
@@ -172,15 +182,16 @@ SEES = [
     (
         looking_at("asserts_the_result", lambda ordered, requests, url: ordered),
         "sends nothing, for one that sends it twice, for one that asks with PUT, for one that asks "
-        "another url, for one that orders 2.",
+        "another url, for one that asks another port, for one that orders 200, for one that orders "
+        "2.",
     ),
     (
         looking_at("counts", lambda ordered, requests, url: ordered and len(requests) == 1),
-        "green for one that asks with PUT, for one that asks another url, for one that orders 2.",
+        "green for one that asks with PUT, for one that asks another url, for one that asks",
     ),
     (
         looking_at("forgets_the_amount", lambda ordered, requests, url: _posts(requests, url)),
-        "green for one that orders 2, for one that takes 201 for a no.",
+        "green for one that orders 200, for one that orders 2, for one that takes 201 for a no.",
     ),
     (
         looking_at(
@@ -197,6 +208,26 @@ SEES = [
             ),
         ),
         "green for one that sends it twice.",
+    ),
+    (
+        looking_at(
+            "compares_the_path",
+            lambda ordered, requests, url: (
+                ordered
+                and [(r.method, r.url.path) for r in requests] == [("POST", "/orders")]
+                and _amount(requests[0]) == 20
+            ),
+        ),
+        "green for one that asks another port.",
+    ),
+    (
+        looking_at(
+            "finds_20_in_the_text",
+            lambda ordered, requests, url: (
+                ordered and _posts(requests, url) and b"20" in requests[0].content
+            ),
+        ),
+        "green for one that orders 200.",
     ),
     (
         looking_at(
@@ -298,12 +329,17 @@ EXERCISE = Exercise(
         WrongAnswer(asserts_in_the_answer, "sends nothing, for one that sends it twice."),
         WrongAnswer(goes_back_to_httpx, "a client of httpx: that is mocked"),
         WrongAnswer(mocks_the_method, "one that calls `client.send`"),
-        WrongAnswer(raises_nothing, "another url, for one that orders 2, for one that takes"),
+        WrongAnswer(raises_nothing, "port, for one that orders 200, for one that orders 2, for"),
         WrongAnswer(fails_for_each, "one that calls `client.post`: "),
         WrongAnswer(skips_what_is_not_right, "It was skipped: "),
         *(WrongAnswer(answer, says) for answer, says in SEES),
     ],
-    right=[writes_a_transport, patches_the_new_library, fails_as_pytest_does],
+    right=[
+        writes_a_transport,
+        patches_the_new_library,
+        replaces_the_sending,
+        fails_as_pytest_does,
+    ],
     solution=solution,
     why="The transport is the client's own, so no request passes it by. And the requests are "
     "looked at when the order has returned, so the test is red as well if there was none.",

@@ -3,6 +3,8 @@
 `ex_00_httpx2_2.py` uses it. They ask on the client that the learner's test gives them.
 """
 
+import httpx2
+
 TEA = {"tea": 20}
 
 
@@ -44,6 +46,14 @@ async def another_url(client, url):
     return await by_post(client, url + "/new")
 
 
+async def another_port(client, url):
+    return await by_post(client, httpx2.URL(url).copy_with(port=1))
+
+
+async def many_teas(client, url):
+    return (await client.post(url, json={"tea": 200})).status_code == 201
+
+
 async def two_teas(client, url):
     return (await client.post(url, json={"tea": 2})).status_code == 201
 
@@ -57,6 +67,8 @@ BROKEN = {
     "sends it twice": two_orders,
     "asks with PUT": put,
     "asks another url": another_url,
+    "asks another port": another_port,
+    "orders 200": many_teas,
     "orders 2": two_teas,
     "takes 201 for a no": no_for_yes,
 }

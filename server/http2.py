@@ -82,17 +82,22 @@ class Connection:
         """
         self._protocol.h2.reset_stream(stream.id, code)
 
-    def goaway(self, last: Stream | None = None) -> None:
+    def goaway(
+        self,
+        last: Stream | None = None,
+        code: h2.errors.ErrorCodes = h2.errors.ErrorCodes.NO_ERROR,
+    ) -> None:
         """Send GOAWAY (RFC 9113, 6.8): no stream after `last` was or will be processed.
 
         Without a `last` the frame says 0: none at all was. Streams up to `last` may still be
-        answered; for those after it the rule is not called. The connection stays open.
+        answered; for those after it the rule is not called. The connection stays open. `code` is
+        why the server says it; what `last` promises holds with each of them.
         """
         last_id = last.id if last else 0
         self._protocol.goaway_after = last_id
         # Past h2, whose state machine would send nothing more after a GOAWAY of its own.
         self._protocol.flush()
-        frame = GoAwayFrame(stream_id=0, last_stream_id=last_id)
+        frame = GoAwayFrame(stream_id=0, last_stream_id=last_id, error_code=code)
         self._protocol.pending += frame.serialize()
 
     def close(self) -> None:

@@ -107,6 +107,12 @@ knows_goaway_only = repeating_where(
         streams[-1] > getattr(error.__cause__.args[0], "last_stream_id", streams[-1])
     ),
 )
+knows_no_error_only = repeating_where(
+    "knows_no_error_only",
+    lambda error, *streams: (
+        re.search("error_code:[07],", str(error)) and not_processed(error, streams[-1])
+    ),
+)
 remembers_its_first_stream = repeating_where(
     "remembers_its_first_stream",
     lambda error, first, *later: (
@@ -213,6 +219,7 @@ EXERCISE = Exercise(
         WrongAnswer(repeats_everything, "The connection was closed without a word, and of 5"),
         WrongAnswer(repeats_each_goaway, "Two streams may be processed, and of 5 orders"),
         WrongAnswer(knows_stream_zero_only, "Five were never sent, and 10 of 10 orders failed"),
+        WrongAnswer(knows_no_error_only, "ENHANCE_YOUR_CALM, and the last stream 0, and 5 of 5"),
         WrongAnswer(knows_goaway_only, "Each stream was refused, and 5 of 5"),
         WrongAnswer(repeats_each_reset, "An INTERNAL_ERROR ended each stream, and of 5"),
         WrongAnswer(tries_three_times_at_most, "With tries=5"),

@@ -46,6 +46,7 @@ ENDS = {
     "/none-processed": lambda connection: connection.goaway(),
     "/two-processed": lambda connection: connection.goaway(connection.streams[1]),
     "/five-processed": lambda connection: connection.goaway(connection.streams[4]),
+    "/too-many": lambda connection: connection.goaway(code=h2.errors.ErrorCodes.ENHANCE_YOUR_CALM),
     "/refused": refuse_all,
     "/closed": lambda connection: connection.close(),
     "/reset": lambda connection: connection.reset(),
@@ -92,6 +93,7 @@ async def check(attempt, server):
     await asked("/closed", 5, again=0, failed=5, what="The connection was closed without a word")
     await asked("/reset", 5, again=0, failed=5, what="The connection was reset")
     await asked("/none-processed", 5, again=5, failed=0, what="The last stream was 0: none was")
+    await asked("/too-many", 5, again=5, failed=0, what="ENHANCE_YOUR_CALM, and the last stream 0")
     await asked("/two-processed", 5, again=3, failed=2, what="Two streams may be processed")
     await asked("/refused", 5, again=5, failed=0, what="Each stream was refused")
     await asked("/broken-off", 5, again=0, failed=5, what="An INTERNAL_ERROR ended each stream")
